@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * flow.h — the order of the calls for each user-visible operation, and nothing else. Reading
+ * builder/flow/build.c from top to bottom explains the program.
+ */
+#pragma once
+#include <cooper/err.h>
+#include <cooper/event.h>
+#include <cooper/exec.h>
+#include <cooper/plan.h>
+#include <cooper/registry.h>
+#include <cooper/store.h>
+
+/* -o type=…,dest=… */
+enum co_output_kind { CO_OUT_OCI, CO_OUT_DOCKER, CO_OUT_TAR, CO_OUT_LOCAL };
+struct co_output {
+	enum co_output_kind kind;
+	const char *dest; /* path, or "-" for stdout */
+	bool tar;	  /* oci: an archive (default) or, tar=false, a directory */
+};
+enum co_user_policy { CO_USER_ENFORCE, CO_USER_WARN, CO_USER_OFF };
+enum co_cache_use { CO_CACHE_ON, CO_CACHE_OFF };
+
+/* Plain data from the command line; strings are borrowed. */
+struct co_build_opts {
+	const char *context;	/* CONTEXT argument; "-" is stdin */
+	const char *dockerfile; /* -f; "-" is stdin; NULL: Dockerfile */
+	const char *const *tags; /* NULL-ended */
+	const struct co_kv *build_args;
+	size_t n_build_args;
+	const struct co_kv *labels;
+	size_t n_labels;
+	const struct co_kv *annotations;
+	size_t n_annotations;
+	const struct co_named_context *contexts;
+	size_t n_contexts;
+	const char *target;
+	const struct co_platform *platforms; /* none: the host's */
+	size_t n_platforms;
+	const struct co_output *outputs;
+	size_t n_outputs;
+	bool push, pull, no_cache, dry_run;
+	const char *iidfile, *metadata_file, *digest_file;
+	const char *store_root;
+	const char *sandbox;
+	enum co_user_policy user_policy;
+	const char *epoch; /* --timestamp or SOURCE_DATE_EPOCH; NULL: from the context */
+	enum co_compression compression;
+	int compression_level;
+	bool docker_types;
+	const struct co_secret *secrets;
+	size_t n_secrets;
+	const struct co_secret *ssh;
+	size_t n_ssh;
+	bool allow_host_network, allow_insecure;
+	const char *network;
+	const char *const *add_hosts;
+	uint64_t memory, pids, output_limit;
+	double cpus;
+	unsigned timeout_s;
+	const char *check; /* lint settings; NULL: the directive's */
+	struct co_registry_opts registry;
+};
+/* What came out. */
+struct co_build_result {
+	struct co_descriptor desc;   /* manifest, or index of several platforms */
+	struct co_digest config;     /* of the single platform */
+	size_t warnings;
+};
+int co_build(const struct co_build_opts *o, struct co_bus *bus, struct co_build_result *out,
+	     struct co_err *err) co_must_check;
+
+/* An image named in any way: store reference or id prefix, "oci:DIR[:tag]", "oci-archive:FILE",
+ * "docker-archive:FILE", "docker://REF"; without a prefix the store is asked first, then the
+ * registry. Manifest, config and all layers are in the store afterwards. */
+int co_find_image(struct co_store *s, struct co_registry *r, const char *name,
+		  const struct co_platform *platform, bool with_layers,
+		  struct co_descriptor *out, struct co_err *err) co_must_check;
+int co_pull_image(struct co_store *s, struct co_registry *r, const char *name,
+		  const struct co_platform *platform, struct co_descriptor *out,
+		  struct co_err *err) co_must_check;
+int co_push_image(struct co_store *s, struct co_registry *r, const char *name, const char *dest,
+		  struct co_descriptor *out, struct co_err *err) co_must_check;
