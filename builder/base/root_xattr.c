@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Extended attributes of a root's entries. There is no *xattrat family before Linux 6.13, so an
+ * entry is reached through its directory's descriptor in /proc.
+ */
+#include <cooper/auto.h>
+#include <cooper/root.h>
+#include <cooper/str.h>
+#include <endian.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/xattr.h>
+
+#define CAPABILITY "security.capability"
+
+struct entry_path {
+	char text[512];
+	bool follow; /* the descriptor itself: its /proc link is to be followed */
+};
+
+static bool entry_path(struct entry_path *p, int dirfd, const char *name)
+{
+	int n = snprintf(p->text, sizeof(p->text), "/proc/self/fd/%d%s%s", dirfd, *name ? "/" : "",
+			 name);
+	p->follow = !*name;
+	return n > 0 && (size_t)n < sizeof(p->text);
+}
+
+/* A revision 3 capability names the namespace's root by a host id: cut it down to revision 2, else
+ * the layer would depend on this host's subordinate ids. Layout: linux/capability.h. */
+static ssize_t normalise_capability(unsigned char *v, ssize_t n, size_t size)
+{
+	uint32_t magic;
+	if (n != 24 || size < 24)
+		return n;
+	memcpy(&magic, v, 4);
+	magic = le32toh(magic);
+	if ((magic & 0xff000000u) != 0x03000000u)
+		return n;
+	magic = htole32(0x02000000u | (magic & 1));
+	memcpy(v, &magic, 4);
+	return 20;
+}
+
+ssize_t co_root_getxattr(const struct co_root *r, int dirfd, const char *name, const char *key,
+			 void *val, size_t size)
+{
+	(void)r;
+	struct entry_path p;
+	if (!entry_path(&p, dirfd, name)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	ssize_t n = p.follow ? getxattr(p.text, key, val, size) : lgetxattr(p.text, key, val, size);
+	if (n > 0 && !strcmp(key, CAPABILITY))
+		n = normalise_capability(val, n, size);
+	return n;
+}
+
+int co_root_setxattr(const struct co_root *r, int dirfd, const char *name, const char *key,
+		     const void *val, size_t size)
+{
+	(void)r;
+	struct entry_path p;
+	if (!entry_path(&p, dirfd, name)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	return p.follow ? setxattr(p.text, key, val, size, 0)
+			: lsetxattr(p.text, key, val, size, 0);
+}
+
+static bool belongs_to_host(const char *key)
+{
+	static const char *const prefixes[] = {
+		"user.overlay.", "trusted.overlay.",  "security.selinux", "security.ima",
+		"security.evm",	 "security.apparmor", "system.",	  NULL};
+	for (size_t i = 0; prefixes[i]; i++)
+		if (co_starts(key, prefixes[i]))
+			return true;
+	return false;
+}
+
+ssize_t co_root_listxattr(const struct co_root *r, int dirfd, const char *name, char *list,
+			  size_t size)
+{
+	(void)r;
+	struct entry_path p;
+	if (!entry_path(&p, dirfd, name)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	ssize_t n = p.follow ? listxattr(p.text, list, size) : llistxattr(p.text, list, size);
+	if (n <= 0)
+		return n;
+	size_t kept = 0;
+	for (size_t at = 0; at < (size_t)n;) {
+		size_t len = strlen(list + at) + 1;
+		if (!belongs_to_host(list + at)) {
+			memmove(list + kept, list + at, len);
+			kept += len;
+		}
+		at += len;
+	}
+	return (ssize_t)kept;
+}

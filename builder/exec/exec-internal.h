@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the files of the executor share: the run of a plan, the state of a stage.
+ */
+#pragma once
+#include <cooper/exec.h>
+#include <cooper/inroot.h>
+#include <cooper/str.h>
+#include <cooper/auto.h>
+#include <string.h>
+
+/* A stage as far as it has been built. */
+struct stage_run {
+	const struct co_plan_stage *plan;
+	struct co_config config;
+	struct co_scope scope;
+	struct co_layer *layers; /* arena; as many as config.n_diff_ids */
+	size_t n_layers;
+	const struct co_base *base; /* of the FROM chain; where missing layer blobs come from */
+	struct co_rootfs *fs;	    /* NULL until a step needs files */
+	size_t fs_layers;	    /* how many of layers are in fs */
+	struct co_pos user_pos;
+	bool cmd_set;
+	bool done;
+};
+
+/* Files to take: a stage's tree, an image's tree, the context. */
+struct origin_tree {
+	const struct co_root *root; /* borrowed */
+	const struct co_ignore *ignore;
+	bool keep_owner;
+};
+
+/* mask.c: a bus that hides secret values in step output. */
+struct mask_bus {
+	struct co_bus bus;
+	struct co_bus *below;
+	const char *const *secrets;
+	size_t n_secrets;
+};
+struct co_bus *mask_bus_init(struct mask_bus *m, struct co_bus *below);
+
+/* An image used by COPY --from or a mount: a pseudo stage. */
+struct image_run {
+	const char *name;
+	struct stage_run run;
+	struct image_run *next;
+};
+
+struct co_exec {
+	const struct co_plan *plan;
+	const struct co_exec_opts *o;
+	struct co_arena *a;
+	struct stage_run *stages; /* as many as plan stages */
+	struct image_run *images;
+	struct co_sandbox *sandbox; /* opened by the first RUN */
+	struct mask_bus mask;	    /* what the sandbox talks to */
+	struct named_tree *named;   /* opened named contexts */
+	unsigned step;		    /* number of the step at work */
+};
+
+/* stage.c */
+int stage_begin(struct co_exec *x, unsigned index, struct co_err *err) co_must_check;
+void stage_add_layer(struct co_exec *x, struct stage_run *st, const struct co_layer *layer);
+void stage_from_base(struct co_exec *x, struct stage_run *st, const struct co_base *base);
+/* Makes the stage's files available up to its last layer. */
+int stage_materialise(struct co_exec *x, struct stage_run *st, struct co_err *err) co_must_check;
+void stage_close(struct stage_run *st);
+
+/* origin.c */
+int origin_open(struct co_exec *x, const struct co_origin *from, const struct co_platform *platform,
+		struct origin_tree *out, struct co_err *err) co_must_check;
+/* Identity of everything below an origin without making its files; set false for contexts. */
+int origin_key(struct co_exec *x, const struct co_origin *from, const struct co_platform *platform,
+	       struct co_digest *out, bool *known, struct co_err *err) co_must_check;
+void origin_close_all(struct co_exec *x);
+
+/* step.c */
+int step_execute(struct co_exec *x, struct stage_run *st, const struct co_step *step, bool *cached,
+		 struct co_err *err) co_must_check;
+
+/* op_*.c: change the tree of a begun step. */
+int op_run(struct co_exec *x, struct stage_run *st, const struct co_step *step,
+	   const struct co_root *root, struct co_err *err) co_must_check;
+int op_workdir(struct co_exec *x, struct stage_run *st, const struct co_step *step,
+	       const struct co_root *root, struct co_err *err) co_must_check;
+/* COPY and ADD in two halves: what would be copied (for the key), and doing it. */
+struct copy_job {
+	struct co_copy copy;
+	struct co_copy_source *sources; /* arena */
+	size_t n_sources;
+	int *fds; /* downloads, closed by copy_job_close */
+	size_t n_fds;
+	struct co_root *trees; /* git checkouts and unpacked URLs */
+	size_t n_trees;
+};
+int copy_job_open(struct co_exec *x, struct stage_run *st, const struct co_step *step,
+		  struct copy_job *job, struct co_err *err) co_must_check;
+int copy_job_run(struct co_exec *x, struct stage_run *st, const struct co_step *step,
+		 struct copy_job *job, const struct co_root *root,
+		 struct co_err *err) co_must_check;
+void copy_job_close(struct copy_job *job);
+/* op_add.c: remote sources of ADD. */
+int add_remote(struct co_exec *x, const struct co_step *step, const char *source,
+	       struct copy_job *job, struct co_err *err) co_must_check;
+bool source_is_remote(const char *source);
+
+/* op_mounts.c */
+struct mount_set {
+	struct co_mount_op *ops;
+	size_t n;
+	const char **env; /* additions from secrets and ssh */
+	size_t n_env;
+	int fds[64]; /* closed by mounts_close */
+	size_t n_fds;
+	const char **secrets; /* values to mask */
+	size_t n_secrets;
+};
+int mounts_open(struct co_exec *x, struct stage_run *st, const struct co_step *step,
+		struct mount_set *m, struct co_err *err) co_must_check;
+void mounts_close(struct mount_set *m);
+/* Content keys of bind mounts. */
+int mounts_key(struct co_exec *x, struct stage_run *st, const struct co_step *step,
+	       struct co_digest **out, size_t *n, struct co_err *err) co_must_check;
+
+/* Fails at the step's line. */
+int step_fail_at(struct co_exec *x, const struct co_step *step, struct co_err *err) co_must_check;

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The state of a stage: what it inherits, its layers, and its files once they are needed.
+ */
+#include "exec-internal.h"
+#include <stdlib.h>
+
+void stage_add_layer(struct co_exec *x, struct stage_run *st, const struct co_layer *layer)
+{
+	*co_arena_push(x->a, st->layers, st->n_layers) = *layer;
+	*co_arena_push(x->a, st->config.diff_ids, st->config.n_diff_ids) = layer->diff_id;
+}
+
+void stage_from_base(struct co_exec *x, struct stage_run *st, const struct co_base *base)
+{
+	co_config_copy(&st->config, x->a, &base->config);
+	/* Created is not inherited; triggers have moved into this stage */
+	st->config.created = NULL;
+	st->config.onbuild = (struct co_strs){0};
+	st->base = base;
+	for (size_t i = 0; i < base->n_layers; i++) {
+		struct co_layer l = {.desc = base->layers[i], .diff_id = base->config.diff_ids[i]};
+		*co_arena_push(x->a, st->layers, st->n_layers) = l;
+	}
+}
+
+static void from_stage(struct co_exec *x, struct stage_run *st, const struct stage_run *parent)
+{
+	co_config_copy(&st->config, x->a, &parent->config);
+	st->config.onbuild = (struct co_strs){0};
+	for (size_t i = 0; i < parent->n_layers; i++)
+		*co_arena_push(x->a, st->layers, st->n_layers) = parent->layers[i];
+	st->base = parent->base;
+	st->user_pos = parent->user_pos;
+}
+
+/* FROM a named context that is a tree of files: its content is the first layer. */
+static int from_context(struct co_exec *x, struct stage_run *st, struct co_err *err)
+{
+	struct origin_tree tree;
+	co_config_init(&st->config, &st->plan->platform);
+	int r = origin_open(x, &st->plan->base, &st->plan->platform, &tree, err);
+	if (r < 0)
+		return r;
+	r = co_rootfs_open(&st->fs, x->o->store, x->o->rootfs_backend, NULL, x->o->bus, err);
+	const struct co_root *root;
+	if (!r)
+		r = co_rootfs_begin(st->fs, &root, err);
+	if (r < 0)
+		return r;
+	struct co_copy_source src = {
+		.root = tree.root, .ignore = tree.ignore, .pattern = ".", .fd = -1};
+	struct co_copy copy = {.sources = &src, .n_sources = 1, .dest = "/", .bus = x->o->bus};
+	r = co_copy_run(&copy, root, err);
+	struct co_layer layer;
+	if (!r)
+		r = co_rootfs_commit(st->fs, &x->o->layer, &layer, err);
+	if (r < 0)
+		return r;
+	stage_add_layer(x, st, &layer);
+	st->fs_layers = st->n_layers;
+	return 0;
+}
+
+int stage_begin(struct co_exec *x, unsigned index, struct co_err *err)
+{
+	struct stage_run *st = &x->stages[index];
+	const struct co_plan_stage *ps = &x->plan->stages[index];
+	const struct co_scope *parent_scope = NULL;
+	st->plan = ps;
+	int r = 0;
+	if (ps->base.kind == CO_FROM_STAGE) {
+		from_stage(x, st, &x->stages[ps->base.stage]);
+		parent_scope = &x->stages[ps->base.stage].scope;
+	} else if (ps->image) {
+		stage_from_base(x, st, ps->image);
+	} else if (ps->base.kind == CO_FROM_CONTEXT) {
+		r = from_context(x, st, err);
+	} else {
+		co_config_init(&st->config, &ps->platform);
+	}
+	if (r < 0)
+		return r;
+	co_scope_begin(&st->scope, x->a, x->plan, parent_scope, &st->config);
+	return 0;
+}
+
+/* Brings the blobs of base layers that are not here yet, in parallel. */
+static int fetch_missing(struct co_exec *x, struct stage_run *st, struct co_err *err)
+{
+	struct co_blob_job *jobs = co_xcalloc(st->n_layers + 1, sizeof(*jobs));
+	size_t n = 0;
+	for (size_t i = 0; i < st->n_layers; i++) {
+		const struct co_layer *l = &st->layers[i];
+		char path[512];
+		int64_t size;
+		if (co_store_layer_path(x->o->store, &l->diff_id, path, sizeof(path)) ||
+		    co_store_has(x->o->store, &l->desc.digest, &size))
+			continue;
+		jobs[n++].desc = l->desc;
+	}
+	int r = 0;
+	struct co_ref ref;
+	if (n && !st->base)
+		r = co_fail(err, CO_E_INTERNAL, "a layer of this build vanished from the store");
+	if (n && !r)
+		r = co_ref_parse(&ref, st->base->name, err);
+	if (n && !r)
+		r = co_registry_fetch(x->o->registry, x->o->store, &ref, jobs, n, err);
+	free(jobs);
+	return r;
+}
+
+int stage_materialise(struct co_exec *x, struct stage_run *st, struct co_err *err)
+{
+	int r = 0;
+	if (!st->fs) {
+		r = co_rootfs_open(&st->fs, x->o->store, x->o->rootfs_backend, NULL, x->o->bus,
+				   err);
+		st->fs_layers = 0;
+	}
+	if (!r && st->fs_layers < st->n_layers)
+		r = fetch_missing(x, st, err);
+	while (r == 0 && st->fs_layers < st->n_layers) {
+		r = co_rootfs_add_layer(st->fs, &st->layers[st->fs_layers], err);
+		if (!r)
+			st->fs_layers++;
+	}
+	return r;
+}
+
+void stage_close(struct stage_run *st)
+{
+	if (st->fs)
+		co_rootfs_close(st->fs);
+	st->fs = NULL;
+}

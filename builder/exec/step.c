@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A step that makes a layer: key, cache, else begin → op → commit → cache.
+ */
+#include "exec-internal.h"
+#include <stdlib.h>
+
+/* What the executor holds between computing the key and doing the work. */
+struct work {
+	struct copy_job job;
+	bool has_job;
+	struct co_digest *content;
+	size_t n_content;
+};
+
+static int copy_key(struct co_exec *x, struct stage_run *st, const struct co_step *step,
+		    struct work *w, struct co_err *err)
+{
+	struct co_digest *d = co_arena_new(x->a, struct co_digest);
+	bool known = false;
+	int r = 0;
+	/* from a stage or image the tree's identity is enough: no files are made for a hit */
+	if (step->has_from)
+		r = origin_key(x, &step->from, &st->config.platform, d, &known, err);
+	if (r < 0)
+		return r;
+	if (!known) {
+		r = copy_job_open(x, st, step, &w->job, err);
+		w->has_job = r == 0;
+		if (!r)
+			r = co_copy_digest(&w->job.copy, d, err);
+	}
+	w->content = d;
+	w->n_content = 1;
+	return r;
+}
+
+static int step_key(struct co_exec *x, struct stage_run *st, const struct co_step *step,
+		    struct work *w, struct co_digest *key, struct co_err *err)
+{
+	int r = 0;
+	if (step->op == CO_OP_COPY || step->op == CO_OP_ADD)
+		r = copy_key(x, st, step, w, err);
+	else if (step->op == CO_OP_RUN)
+		r = mounts_key(x, st, step, &w->content, &w->n_content, err);
+	if (r < 0)
+		return r;
+	struct co_digest state;
+	co_key_state(&state, &st->config);
+	struct co_key_inputs in = {.content = w->content,
+				   .n_content = w->n_content,
+				   .epoch = x->o->layer.epoch,
+				   .clamp = x->o->layer.clamp};
+	co_key_step(key, &state, step, &in);
+	return 0;
+}
+
+static int dispatch(struct co_exec *x, struct stage_run *st, const struct co_step *step,
+		    struct work *w, const struct co_root *root, struct co_err *err)
+{
+	int r = 0;
+	if (step->op == CO_OP_RUN)
+		return op_run(x, st, step, root, err);
+	if (step->op == CO_OP_WORKDIR)
+		return op_workdir(x, st, step, root, err);
+	if (!w->has_job) {
+		r = copy_job_open(x, st, step, &w->job, err);
+		w->has_job = r == 0;
+	}
+	return r ? r : copy_job_run(x, st, step, &w->job, root, err);
+}
+
+static int execute(struct co_exec *x, struct stage_run *st, const struct co_step *step,
+		   struct work *w, struct co_layer *layer, struct co_err *err)
+{
+	const struct co_root *root;
+	int r = stage_materialise(x, st, err);
+	if (!r)
+		r = co_rootfs_begin(st->fs, &root, err);
+	if (r < 0)
+		return r;
+	r = dispatch(x, st, step, w, root, err);
+	if (r < 0) {
+		co_rootfs_abort(st->fs);
+		return r;
+	}
+	return co_rootfs_commit(st->fs, &x->o->layer, layer, err);
+}
+
+/* The same content in another encoding is not what was asked for. */
+static bool encoding_fits(const struct co_exec *x, const struct co_layer *l)
+{
+	static const char *const types[][2] = {
+		[CO_COMP_GZIP] = {CO_MT_OCI_LAYER_GZIP, CO_MT_DOCKER_LAYER},
+		[CO_COMP_ZSTD] = {CO_MT_OCI_LAYER_ZSTD, CO_MT_OCI_LAYER_ZSTD},
+		[CO_COMP_NONE] = {CO_MT_OCI_LAYER, CO_MT_OCI_LAYER},
+	};
+	return !strcmp(l->desc.media_type,
+		       types[x->o->layer.compression][x->o->layer.docker_types]);
+}
+
+/* The digest of a layer depends on how it is packed; the key must say so. */
+static void encoding_key(const struct co_exec *x, struct co_digest *key)
+{
+	struct co_hash *h = co_hash_new(CO_SHA256);
+	int32_t enc[3] = {(int32_t)x->o->layer.compression, x->o->layer.level,
+			  x->o->layer.docker_types};
+	co_hash_field(h, 1, key->bytes, 32);
+	co_hash_field(h, 2, enc, sizeof(enc));
+	co_hash_done(h, key);
+}
+
+int step_execute(struct co_exec *x, struct stage_run *st, const struct co_step *step, bool *cached,
+		 struct co_err *err)
+{
+	struct work w = {0};
+	struct co_digest key;
+	struct co_layer layer;
+	int r = step_key(x, st, step, &w, &key, err);
+	encoding_key(x, &key);
+	*cached = r == 0 && !x->o->no_cache && co_cache_get(x->o->cache, &key, &layer) &&
+		  encoding_fits(x, &layer);
+	if (!r && !*cached)
+		r = execute(x, st, step, &w, &layer, err);
+	if (w.has_job)
+		copy_job_close(&w.job);
+	if (r < 0)
+		return r;
+	stage_add_layer(x, st, &layer);
+	if (*cached)
+		return 0;
+	st->fs_layers = st->n_layers;
+	return co_cache_put(x->o->cache, &key, &layer, err);
+}

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * `cooper build`, from the command line's plain data to a pushed image. Read this first.
+ */
+#include "flow-internal.h"
+#include <cooper/clock.h>
+#include <cooper/fetch.h>
+#include <cooper/fs.h>
+#include <stdlib.h>
+
+#define DOCKERFILE_MAX (16u << 20)
+
+/* 1. Where we work: store, client, namespaces. */
+static int open_place(struct build *b, struct co_err *err)
+{
+	int r = co_place_enter(&b->place, b->o->sandbox, b->bus, err);
+	if (!r)
+		r = co_store_open(&b->store, b->o->store_root, err);
+	struct co_registry_opts ro = b->o->registry;
+	ro.bus = b->bus;
+	if (!r)
+		r = co_registry_open(&b->registry, &ro, err);
+	if (!r)
+		r = co_cache_open(&b->cache, b->store, b->bus, err);
+	return r;
+}
+
+static int parse_tags(struct build *b, struct co_err *err)
+{
+	for (size_t i = 0; b->o->tags && b->o->tags[i]; i++) {
+		struct co_ref ref;
+		int r = co_ref_parse(&ref, b->o->tags[i], err);
+		if (r < 0)
+			return co_wrap(err, "-t %s", b->o->tags[i]);
+		if (ref.digest.set)
+			return co_fail(err, CO_E_USAGE, "-t %s: a tag can not contain a digest",
+				       b->o->tags[i]);
+		*co_arena_push(&b->arena, b->refs, b->n_refs) = ref;
+	}
+	if (b->o->push && !b->n_refs) {
+		co_fail(err, CO_E_USAGE, "--push needs a name");
+		return co_hint(err, "give one with -t REGISTRY/NAME:TAG");
+	}
+	return 0;
+}
+
+/* 2. The context and the Dockerfile in it. */
+static int read_dockerfile(struct build *b, struct co_err *err)
+{
+	auto_free char *stdin_name = NULL;
+	char *text = NULL;
+	size_t len;
+	int r;
+	if (b->o->dockerfile && !strcmp(b->o->dockerfile, "-")) {
+		auto_buf in = CO_BUF_INIT(DOCKERFILE_MAX);
+		r = co_buf_read_fd(&in, 0, "Dockerfile from stdin", err);
+		len = in.len;
+		text = r ? NULL : co_buf_take(&in);
+		if (!text)
+			text = co_xstrdup("");
+		b->source_name = co_xstrdup("Dockerfile from stdin");
+	} else {
+		r = co_context_dockerfile(&b->context, b->o->dockerfile, &text, &len,
+					  &b->source_name, err);
+	}
+	if (r < 0) {
+		free(text);
+		return r;
+	}
+	b->source = (struct co_source){.name = b->source_name, .text = text, .len = len};
+	return 0;
+}
+
+static int open_context(struct build *b, struct co_err *err)
+{
+	if (b->o->dockerfile && !strcmp(b->o->dockerfile, "-") && !strcmp(b->o->context, "-"))
+		return co_fail(err, CO_E_USAGE, "context and Dockerfile can not both be stdin");
+	int r = co_fetch_context(&b->context, b->store, b->registry, b->o->context, err);
+	if (r < 0)
+		return r;
+	b->has_context = true;
+	r = read_dockerfile(b, err);
+	if (!r)
+		r = co_context_load_ignore(&b->context, b->o->dockerfile, err);
+	return r;
+}
+
+/* 3. Text → tree, and what the checks say about it. */
+static bool is_ignored(void *ctx, const char *path)
+{
+	struct build *b = ctx;
+	return b->context.ignore && !co_ignore_has_negation(b->context.ignore) &&
+	       co_ignore_match(b->context.ignore, path);
+}
+
+static int lint(struct build *b, struct co_err *err)
+{
+	const char **names = NULL;
+	size_t n = 0;
+	for (size_t i = 0; i < b->o->n_build_args; i++)
+		*co_arena_push(&b->arena, names, n) = b->o->build_args[i].key;
+	*co_arena_push(&b->arena, names, n) = NULL;
+	struct co_lint_opts lo = {
+		.check = b->o->check, .build_args = names, .ignored = is_ignored, .ctx = b};
+	struct co_findings found = {0};
+	int r = co_lint(&found, &b->arena, b->ast, &lo, err);
+	for (size_t i = 0; r == 0 && i < found.n; i++)
+		co_emit(b->bus, (struct co_event){.kind = CO_EV_WARNING,
+						  .rule = found.items[i].rule->name,
+						  .text = found.items[i].text,
+						  .file = b->source.name,
+						  .pos = found.items[i].pos});
+	if (!r && found.error && found.n) {
+		co_fail(err, CO_E_POLICY, "lint violation found for rule %s",
+			found.items[0].rule->name);
+		co_locate(err, &b->source, found.items[0].pos);
+		return co_hint(err, "mend it, or skip the rule with # check=skip=%s",
+			       found.items[0].rule->name);
+	}
+	return r;
+}
+
+/* 4. One platform: plan, execute, finish. */
+static void exec_opts(struct build *b, struct co_exec_opts *x)
+{
+	const struct co_build_opts *o = b->o;
+	*x = (struct co_exec_opts){.store = b->store,
+				   .registry = b->registry,
+				   .cache = b->cache,
+				   .context = &b->context,
+				   .bus = b->bus,
+				   .place = b->place,
+				   .sandbox = o->sandbox,
+				   .no_cache = o->no_cache,
+				   .secrets = o->secrets,
+				   .n_secrets = o->n_secrets,
+				   .ssh = o->ssh,
+				   .n_ssh = o->n_ssh,
+				   .allow_host_network = o->allow_host_network,
+				   .allow_insecure = o->allow_insecure,
+				   .network = o->network,
+				   .add_hosts = o->add_hosts,
+				   .memory = o->memory,
+				   .pids = o->pids,
+				   .cpus = o->cpus,
+				   .output_limit = o->output_limit,
+				   .timeout_s = o->timeout_s,
+				   .layer = {.epoch = b->epoch,
+					     .clamp = true,
+					     .compression = o->compression,
+					     .level = o->compression_level,
+					     .docker_types = o->docker_types}};
+}
+
+static int build_platform(struct build *b, const struct co_platform *platform,
+			  struct co_descriptor *desc, struct co_digest *config, struct co_err *err)
+{
+	const struct co_build_opts *o = b->o;
+	struct co_plan_opts po = {.target = *platform,
+				  .platform_given = o->n_platforms > 0,
+				  .target_stage = o->target,
+				  .build_args = o->build_args,
+				  .n_build_args = o->n_build_args,
+				  .contexts = o->contexts,
+				  .n_contexts = o->n_contexts,
+				  .resolve = base_resolve,
+				  .ctx = b,
+				  .bus = b->bus};
+	co_platform_host(&po.build);
+	struct co_plan *plan;
+	struct co_exec *x = NULL;
+	struct co_exec_opts xo;
+	struct co_built built = {0};
+	exec_opts(b, &xo);
+	int r = co_plan_make(&plan, &b->arena, b->ast, &po, err);
+	if (r < 0)
+		return r;
+	co_emit(b->bus, (struct co_event){.kind = CO_EV_BUILD_START,
+					  .name = b->source.name,
+					  .count = (int)plan->n_steps});
+	r = co_exec_open(&x, plan, &xo, &b->arena, err);
+	if (!r)
+		r = co_exec_run(x, &built, err);
+	if (!r)
+		r = finish_image(b, x, &built, desc, config, err);
+	if (!r && o->n_platforms <= 1)
+		r = outputs_write(b, desc, x, err);
+	co_exec_close(x);
+	return r;
+}
+
+static int build_all(struct build *b, struct co_build_result *res, struct co_err *err)
+{
+	struct co_platform host;
+	co_platform_host(&host);
+	const struct co_platform *list = b->o->n_platforms ? b->o->platforms : &host;
+	size_t n = b->o->n_platforms ? b->o->n_platforms : 1;
+	struct co_descriptor *descs = co_arena_alloc(&b->arena, n * sizeof(*descs));
+	for (size_t i = 0; i < n; i++) {
+		int r = build_platform(b, &list[i], &descs[i], &res->config, err);
+		if (r < 0)
+			return r;
+	}
+	if (n == 1) {
+		res->desc = descs[0];
+		return 0;
+	}
+	memset(&res->config, 0, sizeof(res->config));
+	int r = finish_index(b, descs, n, &res->desc, err);
+	return r ? r : outputs_write(b, &res->desc, NULL, err);
+}
+
+/* 5. Names, registry, files. */
+static int publish(struct build *b, struct co_build_result *res, struct co_err *err)
+{
+	char name[1024], digest[CO_DIGEST_TEXT];
+	int r = 0;
+	for (size_t i = 0; r == 0 && i < b->n_refs; i++)
+		r = co_store_tag(b->store, co_ref_str(&b->refs[i], name, sizeof(name)), &res->desc,
+				 err);
+	if (!r && b->o->push)
+		r = co_registry_push(b->registry, b->store, &res->desc, b->refs, b->n_refs,
+				     b->mounts, b->n_mounts, err);
+	if (!r)
+		r = outputs_files(b, res, err);
+	if (r < 0)
+		return r;
+	co_emit(b->bus, (struct co_event){.kind = CO_EV_RESULT,
+					  .name = "manifest",
+					  .text = co_digest_str(&res->desc.digest, digest)});
+	for (size_t i = 0; i < b->n_refs; i++)
+		co_emit(b->bus, (struct co_event){
+					.kind = CO_EV_RESULT,
+					.name = b->o->push ? "pushed" : "tag",
+					.text = co_ref_familiar(&b->refs[i], name, sizeof(name))});
+	return 0;
+}
+
+static int run(struct build *b, struct co_build_result *res, struct co_err *err)
+{
+	int r = parse_tags(b, err);
+	if (!r)
+		r = open_place(b, err);
+	if (!r)
+		r = open_context(b, err);
+	if (!r)
+		r = co_dockerfile_parse(&b->ast, &b->arena, &b->source, err);
+	if (!r)
+		r = lint(b, err);
+	if (!r)
+		r = epoch_choose(b, err);
+	if (!r)
+		r = build_all(b, res, err);
+	if (!r)
+		r = publish(b, res, err);
+	return r;
+}
+
+static void release(struct build *b)
+{
+	if (b->has_context)
+		co_context_release(&b->context);
+	free((void *)b->source.text);
+	free(b->source_name);
+	if (b->cache)
+		co_cache_close(b->cache);
+	if (b->registry)
+		co_registry_close(b->registry);
+	if (b->store)
+		co_store_close(b->store);
+	co_arena_release(&b->arena);
+}
+
+int co_build(const struct co_build_opts *o, struct co_bus *bus, struct co_build_result *out,
+	     struct co_err *err)
+{
+	struct build b = {.o = o, .bus = bus};
+	struct co_build_result res = {0};
+	int64_t start = co_mono_ns();
+	int r = run(&b, &res, err);
+	release(&b);
+	co_emit(bus, (struct co_event){.kind = CO_EV_BUILD_DONE,
+				       .ok = r == 0,
+				       .elapsed_ns = co_mono_ns() - start});
+	if (!r)
+		*out = res;
+	return r;
+}

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * From a built stage to an image: the gate, the config, the manifest.
+ */
+#include "flow-internal.h"
+#include <cooper/clock.h>
+#include <cooper/gate.h>
+#include <cooper/inroot.h>
+#include <stdlib.h>
+
+#define PASSWD_MAX (1u << 20)
+
+/* A name needs the image's passwd; a number only its absence from it. */
+static int user_files(struct co_exec *x, const char *user, char **passwd, char **group,
+		      struct co_err *err)
+{
+	if (!user || !*user || *user == ':')
+		return 0;
+	const struct co_root *root;
+	int r = co_exec_root(x, &root, err);
+	if (r < 0)
+		return r;
+	*passwd = co_inroot_slurp(root->fd, "etc/passwd", PASSWD_MAX, NULL);
+	*group = co_inroot_slurp(root->fd, "etc/group", PASSWD_MAX, NULL);
+	return 0;
+}
+
+static int gate(struct build *b, struct co_exec *x, const struct co_built *built,
+		struct co_err *err)
+{
+	if (b->o->user_policy == CO_USER_OFF)
+		return 0;
+	auto_free char *passwd = NULL;
+	auto_free char *group = NULL;
+	int r = user_files(x, built->config.user, &passwd, &group, err);
+	if (r < 0)
+		return r;
+	struct co_user_verdict v;
+	co_gate_user(&v, built->config.user, passwd, group);
+	if (!v.root)
+		return 0;
+	struct co_pos pos = built->user_pos.line ? built->user_pos : built->from_pos;
+	bool inherited = !built->user_pos.line && built->config.user && *built->config.user;
+	co_emit(b->bus, (struct co_event){.kind = CO_EV_POLICY,
+					  .rule = "RootUser",
+					  .text = v.why,
+					  .file = b->source.name,
+					  .pos = pos,
+					  .ok = b->o->user_policy == CO_USER_WARN});
+	if (b->o->user_policy == CO_USER_WARN)
+		return 0;
+	co_fail(err, CO_E_POLICY, "%s%s", v.why,
+		inherited ? " (inherited from the base image)" : "");
+	co_hint(err, "%s; or --user-policy=warn if root is what you want", v.advice);
+	return co_locate(err, &b->source, pos);
+}
+
+static void final_config(struct build *b, struct co_config *c)
+{
+	char when[40];
+	co_rfc3339(b->epoch, when, sizeof(when));
+	c->created = co_arena_strdup(&b->arena, when);
+	if (!co_config_getenv(c, "PATH"))
+		co_config_setenv(c, &b->arena, "PATH", CO_DEFAULT_PATH);
+	if (!c->workdir || !*c->workdir)
+		c->workdir = "/";
+	for (size_t i = 0; i < b->o->n_labels; i++)
+		co_config_set_label(c, &b->arena, b->o->labels[i].key, b->o->labels[i].value);
+}
+
+static int put_config(struct build *b, const struct co_config *c, struct co_descriptor *out,
+		      struct co_err *err)
+{
+	auto_buf text = CO_BUF_INIT(CO_BUF_TEXT);
+	co_config_write(&text, c);
+	strcpy(out->media_type, b->o->docker_types ? CO_MT_DOCKER_CONFIG : CO_MT_OCI_CONFIG);
+	out->size = (int64_t)text.len;
+	return co_store_put(b->store, text.data, text.len, &out->digest, err);
+}
+
+static json_t *annotations(const struct build *b)
+{
+	if (!b->o->n_annotations)
+		return NULL;
+	json_t *j = json_object();
+	for (size_t i = 0; i < b->o->n_annotations; i++)
+		json_object_set_new(j, b->o->annotations[i].key,
+				    co_json_string(b->o->annotations[i].value));
+	json_t *sorted = co_json_sorted(j);
+	json_decref(j);
+	return sorted;
+}
+
+/* Base layers keep their blobs; their type is brought into the family of the manifest. */
+static void layer_type(const struct build *b, struct co_descriptor *d)
+{
+	bool zstd = strstr(d->media_type, "zstd") != NULL;
+	bool gzip = co_ends(d->media_type, "gzip");
+	d->annotations = NULL;
+	d->platform.os[0] = '\0';
+	if (b->o->docker_types && gzip)
+		strcpy(d->media_type, CO_MT_DOCKER_LAYER);
+	else if (!b->o->docker_types)
+		strcpy(d->media_type, zstd   ? CO_MT_OCI_LAYER_ZSTD
+				      : gzip ? CO_MT_OCI_LAYER_GZIP
+					     : CO_MT_OCI_LAYER);
+}
+
+int finish_image(struct build *b, struct co_exec *x, struct co_built *built,
+		 struct co_descriptor *out, struct co_digest *config, struct co_err *err)
+{
+	int r = gate(b, x, built, err);
+	if (r < 0)
+		return r;
+	final_config(b, &built->config);
+	struct co_manifest m = {.media_type = b->o->docker_types ? CO_MT_DOCKER_MANIFEST
+								 : CO_MT_OCI_MANIFEST};
+	r = put_config(b, &built->config, &m.config, err);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < built->n_layers; i++) {
+		struct co_descriptor *d = co_arena_push(&b->arena, m.layers, m.n_layers);
+		*d = built->layers[i].desc;
+		layer_type(b, d);
+	}
+	auto_json notes = annotations(b);
+	m.annotations = notes;
+	auto_buf text = CO_BUF_INIT(CO_BUF_TEXT);
+	co_manifest_write(&text, &m);
+	struct co_descriptor d = {.size = (int64_t)text.len, .platform = built->config.platform};
+	strcpy(d.media_type, m.media_type);
+	r = co_store_put(b->store, text.data, text.len, &d.digest, err);
+	if (r < 0)
+		return r;
+	*out = d;
+	*config = m.config.digest;
+	return 0;
+}
+
+int finish_index(struct build *b, const struct co_descriptor *list, size_t n,
+		 struct co_descriptor *out, struct co_err *err)
+{
+	struct co_index ix = {.media_type =
+				      b->o->docker_types ? CO_MT_DOCKER_LIST : CO_MT_OCI_INDEX,
+			      .manifests = (struct co_descriptor *)list,
+			      .n = n};
+	auto_buf text = CO_BUF_INIT(CO_BUF_TEXT);
+	co_index_write(&text, &ix);
+	struct co_descriptor d = {.size = (int64_t)text.len};
+	strcpy(d.media_type, ix.media_type);
+	int r = co_store_put(b->store, text.data, text.len, &d.digest, err);
+	if (!r)
+		*out = d;
+	return r;
+}

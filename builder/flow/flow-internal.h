@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the files of one build share.
+ */
+#pragma once
+#include <cooper/auto.h>
+#include <cooper/flow.h>
+#include <cooper/lint.h>
+#include <cooper/str.h>
+#include <string.h>
+
+struct build {
+	const struct co_build_opts *o;
+	struct co_bus *bus;
+	struct co_arena arena;
+	struct co_store *store;
+	struct co_registry *registry;
+	struct co_cache *cache;
+	enum co_place place;
+	struct co_context context;
+	bool has_context;
+	struct co_source source; /* the Dockerfile; text owned */
+	char *source_name;	 /* owned */
+	struct co_dockerfile *ast;
+	int64_t epoch;
+	struct co_ref *refs; /* of the tags */
+	size_t n_refs;
+	struct co_ref *mounts; /* repositories that hold base layers */
+	size_t n_mounts;
+};
+
+/* bases.c: struct co_plan_opts.resolve. ctx is the build. */
+int base_resolve(void *ctx, const char *image, const struct co_platform *platform,
+		 const struct co_base **out, struct co_err *err);
+/* epoch.c: --timestamp, SOURCE_DATE_EPOCH, else the context's commit time, else 0. */
+int epoch_choose(struct build *b, struct co_err *err) co_must_check;
+/* finish.c: config, manifest and gate of one built platform. */
+int finish_image(struct build *b, struct co_exec *x, struct co_built *built,
+		 struct co_descriptor *out, struct co_digest *config,
+		 struct co_err *err) co_must_check;
+int finish_index(struct build *b, const struct co_descriptor *list, size_t n,
+		 struct co_descriptor *out, struct co_err *err) co_must_check;
+/* outputs.c: -o, and the small files. */
+int outputs_write(struct build *b, const struct co_descriptor *desc, struct co_exec *x,
+		  struct co_err *err) co_must_check;
+int outputs_files(struct build *b, const struct co_build_result *res,
+		  struct co_err *err) co_must_check;
+/* Layers that are not here (a base nothing needed) are fetched now. */
+int need_layers(struct build *b, const struct co_descriptor *desc,
+		struct co_err *err) co_must_check;
