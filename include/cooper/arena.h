@@ -4,6 +4,7 @@
  * singly, release all at once. Out of memory aborts. Memory is zeroed.
  */
 #pragma once
+#include <cooper/auto.h>
 #include <cooper/err.h>
 #include <stddef.h>
 

@@ -2,9 +2,10 @@
  *
  * buf.h — a growing byte buffer with a maximum at birth, always NUL-terminated after the content.
  * Appending past the maximum sets `overflow` and drops the bytes: check once at the end. Out of
- * memory aborts. A primitive: includes nothing of ours but err.h.
+ * memory aborts. A primitive: includes nothing of ours but err.h and auto.h.
  */
 #pragma once
+#include <cooper/auto.h>
 #include <cooper/err.h>
 #include <stdbool.h>
 #include <stddef.h>

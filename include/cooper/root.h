@@ -12,6 +12,7 @@
 #include <cooper/err.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 #include <sys/stat.h>
 #include <time.h>
 

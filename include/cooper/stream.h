@@ -10,6 +10,7 @@
 #include <cooper/digest.h>
 #include <cooper/err.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct co_sink;
 /* For new kinds of sink. */

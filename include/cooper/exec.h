@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * exec.h — carry out a plan: stage by stage, step by step; a step whose key is known takes its layer
+ * from the cache and touches no file system. Root filesystems are made when the first step needs
+ * one.
+ */
+#pragma once
+#include <cooper/cache.h>
+#include <cooper/context.h>
+#include <cooper/plan.h>
+#include <cooper/registry.h>
+#include <cooper/sandbox.h>
+#include <cooper/snapshot.h>
+
+/* --secret id=…,src=…|env=… ; --ssh id=socket */
+struct co_secret {
+	const char *id;
+	const char *file; /* path on this machine, or NULL */
+	const char *env;  /* name of a variable of this process, or NULL */
+};
+struct co_exec_opts {
+	struct co_store *store;
+	struct co_registry *registry;
+	struct co_cache *cache;
+	struct co_context *context; /* NULL: FROM-only builds without context */
+	struct co_bus *bus;
+	enum co_place place;
+	const char *sandbox; /* name, NULL: auto; opened when the first RUN needs it */
+	const char *rootfs_backend;
+	struct co_layer_opts layer;
+	bool no_cache;
+	const struct co_secret *secrets;
+	size_t n_secrets;
+	const struct co_secret *ssh;
+	size_t n_ssh;
+	bool allow_host_network, allow_insecure;
+	const char *network; /* --network: what "default" means for RUN; NULL: default */
+	uint64_t memory, pids, output_limit;
+	double cpus;
+	unsigned timeout_s;
+	const char *const *add_hosts; /* "name:ip", NULL-ended, or NULL */
+	const char *clock_env;	      /* SOURCE_DATE_EPOCH as text, for ARG-less reproducibility */
+};
+/* The built target stage. */
+struct co_built {
+	struct co_config config;
+	struct co_layer *layers; /* config.n_diff_ids of them, in the arena */
+	size_t n_layers;
+	const struct co_base *base; /* of the FROM chain, NULL for scratch */
+	struct co_pos user_pos;	    /* the USER line in force; line 0 if inherited or none */
+	struct co_pos from_pos;
+};
+struct co_exec;
+int co_exec_open(struct co_exec **out, const struct co_plan *plan, const struct co_exec_opts *opts,
+		 struct co_arena *a, struct co_err *err) co_must_check;
+int co_exec_run(struct co_exec *x, struct co_built *out, struct co_err *err) co_must_check;
+/* The target's tree as files, made when it is not there yet (local export, passwd look-up). */
+int co_exec_root(struct co_exec *x, const struct co_root **root, struct co_err *err) co_must_check;
+void co_exec_close(struct co_exec *x);

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * layout.h — images outside the store: OCI image layouts (directory or tar) and docker archives,
+ * both ways. Readers copy into the store (verified); writers read from it. An archive written here
+ * is an OCI layout and a docker archive at once (facts/oci-image 7), with sorted members and zero
+ * times.
+ */
+#pragma once
+#include <cooper/store.h>
+
+/* Adds an image to an OCI layout directory (created when missing; blobs first, index.json last by
+ * rename). name: annotation org.opencontainers.image.ref.name is its tag; may be NULL. */
+int co_layout_write_dir(struct co_store *s, const struct co_descriptor *desc, const char *const *names,
+			const char *dir, struct co_err *err) co_must_check;
+/* Writes an archive to a sink (taken). docker true adds manifest.json and writes layers that any
+ * `docker load` takes; names: NULL-ended references for RepoTags. */
+int co_layout_write_tar(struct co_store *s, const struct co_descriptor *desc, const char *const *names,
+			bool docker, struct co_sink *out, struct co_err *err) co_must_check;
+/* Reads "dir[:tag][@digest]" resp. an archive file (OCI or docker; compressed too) into the store and
+ * gives the descriptor. select NULL: the only image, else by ref name or digest. Nothing is
+ * extracted by the names in the archive. */
+int co_layout_read_dir(struct co_store *s, const char *dir, const char *select,
+		       struct co_descriptor *out, struct co_err *err) co_must_check;
+int co_layout_read_tar(struct co_store *s, struct co_source_stream *in, const char *what,
+		       const char *select, struct co_descriptor *out, struct co_err *err) co_must_check;
