@@ -29,7 +29,7 @@ static int stage_platform(struct co_plan *p, struct co_arena *a, struct co_plan_
 	if (!st->ast->platform)
 		return 0;
 	struct co_pos pos = st->ast->from->pos;
-	const char *text;
+	const char *text = NULL;
 	int r = expand_global(p, a, st->ast->platform, pos, &text, err);
 	if (r < 0)
 		return r;
@@ -50,7 +50,7 @@ static int stage_base(struct co_plan *p, struct co_arena *a, struct co_plan_stag
 	struct co_pos pos = st->ast->from->pos;
 	if (st->ast->from->n_args)
 		pos = st->ast->from->arg_pos[0];
-	const char *name;
+	const char *name = NULL;
 	int r = expand_global(p, a, st->ast->base, pos, &name, err);
 	if (r < 0)
 		return r;
