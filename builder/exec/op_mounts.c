@@ -96,7 +96,7 @@ static int bind_source(struct co_exec *x, const struct co_mount *mt, const struc
 static int open_bind(struct co_exec *x, struct stage_run *st, const struct co_mount *mt,
 		     const struct co_origin *from, struct mount_set *m, struct co_err *err)
 {
-	int fd;
+	int fd = -1;
 	int r = bind_source(x, mt, from, st, m, &fd, err);
 	if (r < 0)
 		return r;
@@ -121,8 +121,8 @@ static void cache_name(const char *id, unsigned attempt, char *out, size_t size)
 static int lock_cache(int mounts, const char *name, enum co_sharing sharing, int *lock,
 		      struct co_err *err)
 {
-	char path[160];
-	snprintf(path, sizeof(path), "%s.lock", name);
+	char path[200];
+	snprintf(path, sizeof(path), "%.160s.lock", name);
 	auto_fd fd = openat(mounts, path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return co_fail_sys(err, "cache mount lock");
@@ -206,7 +206,7 @@ static int open_cache(struct co_exec *x, struct stage_run *st, const struct co_m
 		return co_fail_sys(err, "open the directory of cache mounts");
 	const char *target = absolute_target(x, st, mt->target);
 	char name[160];
-	int lock = -1, dir;
+	int lock = -1, dir = -1;
 	int r = pick_cache(mounts, mt->id && *mt->id ? mt->id : target, mt->sharing, name,
 			   sizeof(name), &lock, err);
 	if (!r)
@@ -280,7 +280,7 @@ static int open_secret(struct co_exec *x, struct stage_run *st, const struct co_
 			       "give it with --secret id=%s,src=FILE or --secret id=%s,env=NAME",
 			       mt->id, mt->id);
 	}
-	const char *data;
+	const char *data = "";
 	size_t len;
 	int r = read_secret(x, s, &data, &len, err);
 	if (r < 0)
