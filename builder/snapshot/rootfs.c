@@ -5,7 +5,8 @@
 #include "snapshot-internal.h"
 #include <stdlib.h>
 
-const struct co_rootfs_ops *const co_rootfs_backends[] = {&co_rootfs_overlay, NULL};
+const struct co_rootfs_ops *const co_rootfs_backends[] = {&co_rootfs_overlay, &co_rootfs_plain,
+							  NULL};
 
 static const struct co_rootfs_ops *choose(struct co_store *s, const char *name, struct co_err *err)
 {
