@@ -67,7 +67,6 @@ int stage_begin(struct co_exec *x, unsigned index, struct co_err *err)
 	struct stage_run *st = &x->stages[index];
 	const struct co_plan_stage *ps = &x->plan->stages[index];
 	const struct co_scope *parent_scope = NULL;
-	st->plan = ps;
 	int r = 0;
 	if (ps->base.kind == CO_FROM_STAGE) {
 		from_stage(x, st, &x->stages[ps->base.stage]);

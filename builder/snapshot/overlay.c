@@ -192,7 +192,7 @@ static int view(struct co_rootfs *r, const struct co_root **root, struct co_err 
 	return 0;
 }
 
-static int overlay_fork(struct co_rootfs *to, struct co_rootfs *from, struct co_err *err)
+static int overlay_reader(struct co_rootfs *to, struct co_rootfs *from, struct co_err *err)
 {
 	int e = overlay_open(to, err);
 	if (e < 0)
@@ -219,6 +219,6 @@ const struct co_rootfs_ops co_rootfs_overlay = {
 	.commit = overlay_commit,
 	.abort = overlay_abort,
 	.view = view,
-	.fork = overlay_fork,
+	.reader = overlay_reader,
 	.close = overlay_close,
 };

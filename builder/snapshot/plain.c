@@ -192,16 +192,20 @@ static int view(struct co_rootfs *r, const struct co_root **root, struct co_err 
 	return 0;
 }
 
-/* The layers say all there is to know, and reading them is as fast as copying the tree. */
-static int plain_fork(struct co_rootfs *to, struct co_rootfs *from, struct co_err *err)
+static int plain_reader(struct co_rootfs *to, struct co_rootfs *from, struct co_err *err)
 {
-	const struct plain *p = from->state;
-	int e = plain_open(to, err);
-	for (size_t i = 0; e == 0 && i < p->n; i++)
-		e = add_layer(to, &p->layers[i], err);
-	if (e < 0 && to->state)
-		co_rootfs_plain.close(to);
-	return e;
+	const struct plain *f = from->state;
+	struct plain *p = co_xcalloc(1, sizeof(*p));
+	p->dir = -1;
+	p->store = from->store;
+	p->root = (struct co_root){.fd = fcntl(f->root.fd, F_DUPFD_CLOEXEC, 3),
+				   .owners = from->owners};
+	if (p->root.fd < 0) {
+		free(p);
+		return co_fail_sys(err, "open the tree again");
+	}
+	to->state = p;
+	return 0;
 }
 
 static void plain_close(struct co_rootfs *r)
@@ -230,6 +234,6 @@ const struct co_rootfs_ops co_rootfs_plain = {
 	.commit = commit,
 	.abort = plain_abort,
 	.view = view,
-	.fork = plain_fork,
+	.reader = plain_reader,
 	.close = plain_close,
 };

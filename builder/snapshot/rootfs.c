@@ -84,10 +84,10 @@ int co_rootfs_view(struct co_rootfs *r, const struct co_root **root, struct co_e
 	return r->ops->view(r, root, err);
 }
 
-int co_rootfs_fork(struct co_rootfs **out, struct co_rootfs *from, struct co_err *err)
+int co_rootfs_reader(struct co_rootfs **out, struct co_rootfs *from, struct co_err *err)
 {
 	struct co_rootfs *r = make(from->ops, from->store, from->owners, from->bus);
-	int e = from->ops->fork(r, from, err);
+	int e = from->ops->reader(r, from, err);
 	if (e < 0) {
 		free(r);
 		return e;

@@ -21,7 +21,7 @@ struct co_rootfs_ops {
 		      struct co_err *err);
 	void (*abort)(struct co_rootfs *r);
 	int (*view)(struct co_rootfs *r, const struct co_root **root, struct co_err *err);
-	int (*fork)(struct co_rootfs *to, struct co_rootfs *from, struct co_err *err);
+	int (*reader)(struct co_rootfs *to, struct co_rootfs *from, struct co_err *err);
 	void (*close)(struct co_rootfs *r);
 };
 extern const struct co_rootfs_ops co_rootfs_overlay, co_rootfs_plain;
