@@ -107,7 +107,7 @@ int co_owntab_key(int dirfd, const char *name, struct owntab_key *key, uint64_t 
 
 static void claim(struct co_own *out, const struct owntab_entry *e)
 {
-	*out = (struct co_own){e->uid, e->gid, e->mode, e->dev_major, e->dev_minor};
+	*out = (struct co_own){e->uid, e->gid, e->mode, e->dev_major, e->dev_minor, e->xattrs};
 }
 
 bool co_owntab_get(const struct co_owntab *t, const struct owntab_key *key, struct co_own *out)

@@ -21,7 +21,9 @@ uint32_t claims_disk_mode(uint32_t mode)
 /* What a file is when the table is silent: its mode on disk, owned by 0:0. */
 static void unclaimed(const struct stat *st, struct co_own *out)
 {
-	*out = (struct co_own){0, 0, st->st_mode, major(st->st_rdev), minor(st->st_rdev)};
+	*out = (struct co_own){.mode = st->st_mode,
+			       .dev_major = major(st->st_rdev),
+			       .dev_minor = minor(st->st_rdev)};
 }
 
 static int read_both(const struct co_root *r, int dirfd, const char *name, struct stat *st,
@@ -63,7 +65,8 @@ int claims_stat(const struct co_root *r, int dirfd, const char *name, struct co_
 				.dev = st.st_dev,
 				.ino = st.st_ino,
 				.nlink = st.st_nlink,
-				.ctime = st.st_ctim};
+				.ctime = st.st_ctim,
+				.attrs = own.attrs};
 	return 0;
 }
 
@@ -79,7 +82,7 @@ int claims_new(const struct co_root *r, int dirfd, const char *name, uint32_t mo
 		co_owntab_remove(r->owners, &key);
 		return 0;
 	}
-	struct co_own own = {0, 0, mode, major_no, minor_no};
+	struct co_own own = {.mode = mode, .dev_major = major_no, .dev_minor = minor_no};
 	return co_owntab_set(r->owners, &key, &own);
 }
 
@@ -113,7 +116,8 @@ int claims_mkdev(const struct co_root *r, int dirfd, const char *name, uint32_t 
 	if (fd < 0)
 		return -1;
 	struct owntab_key key;
-	struct co_own own = {0, 0, mode & (S_IFMT | 07777), major_no, minor_no};
+	struct co_own own = {
+		.mode = mode & (S_IFMT | 07777), .dev_major = major_no, .dev_minor = minor_no};
 	if (fchmod(fd, 0600) == 0 && co_owntab_key(fd, "", &key, NULL) == 0 &&
 	    co_owntab_set(r->owners, &key, &own) == 0)
 		return 0;

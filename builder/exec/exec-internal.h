@@ -5,6 +5,7 @@
 #pragma once
 #include <cooper/exec.h>
 #include <cooper/inroot.h>
+#include <cooper/owntab.h>
 #include <cooper/str.h>
 #include <cooper/auto.h>
 #include <string.h>
@@ -78,6 +79,7 @@ struct co_exec {
 	const struct co_plan *plan;
 	const struct co_exec_opts *o;
 	struct co_arena *a;
+	struct co_owntab *owners; /* owned; NULL: the file system keeps owners */
 	struct stage_run *stages; /* as many as plan stages */
 	struct image_run *images;
 	struct co_sandbox *sandbox; /* opened by the first RUN */

@@ -10,11 +10,20 @@ int step_fail_at(struct co_exec *x, const struct co_step *step, struct co_err *e
 	return co_locate(err, &x->plan->dockerfile->source, step->pos);
 }
 
+/* Where the builder may not give files away, a table remembers whose they are. */
+static bool needs_owners(enum co_place place)
+{
+	return place == CO_PLACE_SINGLE || (place == CO_PLACE_NONE && geteuid() != 0);
+}
+
 int co_exec_open(struct co_exec **out, const struct co_plan *plan, const struct co_exec_opts *opts,
 		 struct co_arena *a, struct co_err *err)
 {
-	(void)err;
 	struct co_exec *x = co_xcalloc(1, sizeof(*x));
+	if (needs_owners(opts->place) && co_owntab_create(&x->owners, NULL, err) < 0) {
+		free(x);
+		return err->code;
+	}
 	x->plan = plan;
 	x->o = opts;
 	x->a = a;
@@ -64,5 +73,6 @@ void co_exec_close(struct co_exec *x)
 	}
 	origin_close_all(x);
 	co_sandbox_close(x->sandbox);
+	co_owntab_close(x->owners);
 	free(x);
 }

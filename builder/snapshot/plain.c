@@ -115,7 +115,7 @@ static int old_same(void *ctx, const struct same_query *q, struct co_err *err)
 	struct plain *p = ctx;
 	if (q->was->dev == q->is->dev && q->was->ino == q->is->ino &&
 	    q->was->ctime.tv_sec == q->is->ctime.tv_sec &&
-	    q->was->ctime.tv_nsec == q->is->ctime.tv_nsec)
+	    q->was->ctime.tv_nsec == q->is->ctime.tv_nsec && q->was->attrs == q->is->attrs)
 		return 1;
 	if (!p->index)
 		p->index = layer_index_new();
@@ -227,6 +227,7 @@ static void plain_close(struct co_rootfs *r)
 
 const struct co_rootfs_ops co_rootfs_plain = {
 	.name = "plain",
+	.keeps_inodes = true,
 	.usable = usable,
 	.open = plain_open,
 	.add_layer = add_layer,

@@ -8,12 +8,15 @@
 const struct co_rootfs_ops *const co_rootfs_backends[] = {&co_rootfs_overlay, &co_rootfs_plain,
 							  NULL};
 
-static const struct co_rootfs_ops *choose(struct co_store *s, const char *name, struct co_err *err)
+static const struct co_rootfs_ops *choose(struct co_store *s, const char *name, bool owners,
+					  struct co_err *err)
 {
 	auto_buf names = CO_BUF_INIT(CO_BUF_SMALL);
 	for (size_t i = 0; co_rootfs_backends[i]; i++) {
 		const struct co_rootfs_ops *ops = co_rootfs_backends[i];
 		co_buf_addf(&names, "%s%s", i ? ", " : "", ops->name);
+		if (owners && !ops->keeps_inodes)
+			continue;
 		if (name ? !strcmp(name, ops->name) : ops->usable(s))
 			return ops;
 	}
@@ -40,7 +43,7 @@ static struct co_rootfs *make(const struct co_rootfs_ops *ops, struct co_store *
 int co_rootfs_open(struct co_rootfs **out, struct co_store *s, const char *backend,
 		   struct co_owntab *owners, struct co_bus *bus, struct co_err *err)
 {
-	const struct co_rootfs_ops *ops = choose(s, backend, err);
+	const struct co_rootfs_ops *ops = choose(s, backend, owners != NULL, err);
 	if (!ops)
 		return err->code;
 	struct co_rootfs *r = make(ops, s, owners, bus);

@@ -12,6 +12,7 @@
 
 struct co_rootfs_ops {
 	const char *name;
+	bool keeps_inodes; /* what the ownership table needs; a copy-up makes new ones */
 	/* Can this backend work on the store's file system? Tries it. */
 	bool (*usable)(struct co_store *s);
 	int (*open)(struct co_rootfs *r, struct co_err *err);

@@ -22,6 +22,7 @@ struct co_own {
 	uint32_t uid, gid;
 	uint32_t mode; /* type and permission bits; never 0 */
 	uint32_t dev_major, dev_minor;
+	uint32_t attrs; /* read only: another value when the attributes were set again */
 };
 
 /* A new, empty table. path NULL: in memory, with its size sealed, so that no step can cut it; this
