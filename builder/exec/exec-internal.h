@@ -8,6 +8,7 @@
 #include <cooper/owntab.h>
 #include <cooper/str.h>
 #include <cooper/auto.h>
+#include <cooper/buf.h>
 #include <string.h>
 
 /* COPY and ADD in two halves: what would be copied (for the key), and doing it. */
@@ -65,8 +66,14 @@ struct mask_bus {
 	struct co_bus *below;
 	const char *const *secrets;
 	size_t n_secrets;
+	struct mask_held {
+		struct co_buf text;
+		struct co_event like;
+	} held[2]; /* of stdout and stderr */
 };
 struct co_bus *mask_bus_init(struct mask_bus *m, struct co_bus *below);
+/* A step has ended: what waited is said, and its secrets are forgotten. */
+void mask_bus_end(struct mask_bus *m);
 
 /* An image used by COPY --from or a mount: a pseudo stage. */
 struct image_run {
