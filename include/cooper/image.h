@@ -81,14 +81,17 @@ struct co_config {
 	size_t n_diff_ids;
 	struct co_history *history;
 	size_t n_history;
-	json_t *extra, *extra_config; /* unknown members; owned by the arena's owner: see release */
+	const char *extra, *extra_config; /* unknown members as JSON objects; NULL if none */
 };
-void co_config_init(struct co_config *c, const struct co_platform *p); /* FROM scratch */
-/* Limits: 4 MiB. Repairs a history whose layer count disagrees with diff_ids as BuildKit does. */
+/* FROM scratch: working directory "/" and the default PATH, as BuildKit starts. */
+void co_config_init(struct co_config *c, const struct co_platform *p);
+/* Limits: 4 MiB. Repairs a history whose layer count disagrees with diff_ids as BuildKit does: layers
+ * too few, the last entries become empty ones; entries too few, some are added. Unknown members are
+ * kept, except those that describe a container or the cache of the image's own build. */
 int co_config_parse(struct co_config *out, struct co_arena *a, const char *json, size_t len,
 		    struct co_err *err) co_must_check;
+/* Top level sorted by name, `config` in the order of Go's struct, then what cooper does not know. */
 void co_config_write(struct co_buf *out, const struct co_config *c);
-void co_config_release(struct co_config *c); /* only the json members */
 /* Deep copy of the lists' spines so that a child stage can go on from its parent. */
 void co_config_copy(struct co_config *to, struct co_arena *a, const struct co_config *from);
 const char *co_config_getenv(const struct co_config *c, const char *key); /* last one counts */
@@ -131,5 +134,5 @@ void co_index_release(struct co_index *ix);
 bool co_media_is_index(const char *media_type);
 bool co_media_is_manifest(const char *media_type);
 /* The entry for a platform with the variant fallbacks of the fact sheet (registry-client.md 5);
- * attestation entries are skipped. NULL when none fits. */
+ * attestation entries are skipped. A single entry without a platform fits. NULL when none does. */
 const struct co_descriptor *co_index_select(const struct co_index *ix, const struct co_platform *want);
