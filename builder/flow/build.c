@@ -145,6 +145,7 @@ static void exec_opts(struct build *b, struct co_exec_opts *x)
 				   .cpus = o->cpus,
 				   .output_limit = o->output_limit,
 				   .timeout_s = o->timeout_s,
+				   .jobs = o->jobs,
 				   .layer = {.epoch = b->epoch,
 					     .clamp = true,
 					     .compression = o->compression,

@@ -68,9 +68,11 @@ struct co_copy {
 	const char *const *excludes;  /* patterns */
 	size_t n_excludes;
 	bool parents, link;
-	enum co_unpack_choice unpack; /* AUTO: local archives by content (ADD) */
+	/* NEVER copies archives. AUTO: files of a tree that are archives by content (ADD). ALWAYS:
+	 * downloads too. What is no archive is copied. */
+	enum co_unpack_choice unpack;
+	bool owner_best_effort; /* an owner that may not be set is left (output to a directory) */
 	struct co_bus *bus;
-	/* Called for every destination that was matched (rule CopyIgnoredFile etc.); may be NULL. */
 };
 /* Content key of what would be written: names, types, modes, owners, link targets, kept xattrs and
  * bytes, never mtime; also the destination and options. Fails as co_copy_run would for a missing

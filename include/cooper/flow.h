@@ -33,8 +33,8 @@ struct co_preview {
 
 /* Plain data from the command line; strings are borrowed. */
 struct co_build_opts {
-	const char *context;	/* CONTEXT argument; "-" is stdin */
-	const char *dockerfile; /* -f; "-" is stdin; NULL: Dockerfile */
+	const char *context;	 /* CONTEXT argument; "-" is stdin */
+	const char *dockerfile;	 /* -f; "-" is stdin; NULL: Dockerfile */
 	const char *const *tags; /* NULL-ended */
 	const struct co_kv *build_args;
 	size_t n_build_args;
@@ -72,14 +72,14 @@ struct co_build_opts {
 	const char *const *add_hosts;
 	uint64_t memory, pids, output_limit;
 	double cpus;
-	unsigned timeout_s;
+	unsigned timeout_s, jobs;
 	const char *check; /* lint settings; NULL: the directive's */
 	struct co_registry_opts registry;
 };
 /* What came out. */
 struct co_build_result {
-	struct co_descriptor desc;   /* manifest, or index of several platforms */
-	struct co_digest config;     /* of the single platform */
+	struct co_descriptor desc; /* manifest, or index of several platforms */
+	struct co_digest config;   /* of the single platform */
 	size_t warnings;
 };
 int co_build(const struct co_build_opts *o, struct co_bus *bus, struct co_build_result *out,
@@ -89,8 +89,8 @@ int co_build(const struct co_build_opts *o, struct co_bus *bus, struct co_build_
  * "docker-archive:FILE", "docker://REF"; without a prefix the store is asked first, then the
  * registry. Manifest, config and all layers are in the store afterwards. */
 int co_find_image(struct co_store *s, struct co_registry *r, const char *name,
-		  const struct co_platform *platform, bool with_layers,
-		  struct co_descriptor *out, struct co_err *err) co_must_check;
+		  const struct co_platform *platform, bool with_layers, struct co_descriptor *out,
+		  struct co_err *err) co_must_check;
 int co_pull_image(struct co_store *s, struct co_registry *r, const char *name,
 		  const struct co_platform *platform, struct co_descriptor *out,
 		  struct co_err *err) co_must_check;
