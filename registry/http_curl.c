@@ -66,6 +66,8 @@ static void set_headers(struct req *q, const char *authorization)
 	if (q->body_len >= 0)
 		add_header(q, "Content-Type: %s",
 			   q->content_type[0] ? q->content_type : "application/octet-stream");
+	if (q->content_range[0])
+		add_header(q, "Content-Range: %s", q->content_range);
 	add_header(q, "Expect:");
 	if (q->on_data && q->delivered > 0) {
 		add_header(q, "Range: bytes=%lld-", (long long)q->delivered);
@@ -99,8 +101,10 @@ static void set_limits(struct req *q, CURL *e)
 {
 	struct co_registry *r = q->r;
 	bool upload = q->big && q->body_len >= 0;
+	/* a plain server may wait for more of what it does not understand */
+	bool probing = q->host->scheme == SCHEME_UNKNOWN && q->url[0] == '/';
 
-	curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT, (long)r->connect_s);
+	curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT, probing ? 5L : (long)r->connect_s);
 	curl_easy_setopt(e, CURLOPT_LOW_SPEED_LIMIT, 1024L);
 	curl_easy_setopt(e, CURLOPT_LOW_SPEED_TIME,
 			 (long)(upload ? r->low_speed_upload_s : r->low_speed_s));
@@ -180,6 +184,9 @@ static int check_stream(struct req *q)
 			       "%s: the content changed while it was downloaded", q->host->name);
 	} else {
 		q->skip = q->delivered;
+		if (q->if_range) /* weak validators do not promise equal bytes */
+			snprintf(q->entity, sizeof(q->entity), "%s",
+				 co_starts(h->etag, "\"") ? h->etag : "");
 	}
 	if (left >= 0 && h->content_length >= 0 && h->content_length != left)
 		return co_fail(&q->err, CO_E_INTEGRITY, "%s: sends %lld bytes where %lld belong",

@@ -58,8 +58,9 @@ static bool fall_to_plain(struct req *q, CURLcode code)
 	bool no_tls = code == CURLE_SSL_CONNECT_ERROR || code == CURLE_GOT_NOTHING ||
 		      code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR;
 	/* without a port, https and http knock at different doors */
-	bool closed = code == CURLE_COULDNT_CONNECT && !strchr(h->api + (h->api[0] == '[' ? strcspn(h->api, "]") : 0), ':');
-	if (!no_tls && !closed)
+	const char *port = strrchr(h->api, ':');
+	bool closed = code == CURLE_COULDNT_CONNECT && (!port || strchr(port, ']'));
+	if (!no_tls && !closed && code != CURLE_OPERATION_TIMEDOUT)
 		return false;
 	h->scheme = SCHEME_HTTP;
 	from_start(q);
@@ -160,9 +161,11 @@ static bool answered(struct req *q)
 
 bool http_finish(struct req *q, CURLcode code)
 {
-	if (q->on_data && q->status / 100 == 2 && q->if_range && !q->delivered && code)
-		q->entity[0] = '\0';
-	if (code == CURLE_OK || (q->cut && !q->err.code))
+	/* a server that refuses an upload half-way closes: its reason counts */
+	bool refused = q->status >= 400 && q->body_len > 0 &&
+		       (code == CURLE_SEND_ERROR || code == CURLE_RECV_ERROR);
+
+	if (code == CURLE_OK || ((q->cut || refused) && !q->err.code))
 		return answered(q);
 	if (q->err.code)
 		return true;
@@ -170,7 +173,11 @@ bool http_finish(struct req *q, CURLcode code)
 		return false;
 	/* what arrived before the connection broke must not be taken for an answer */
 	q->status = 0;
-	if (retry_curl(code) && again(q, curl_easy_strerror(code)))
+	/* a wrong name or a closed port seldom heals: not the whole patience */
+	bool unreachable = code == CURLE_COULDNT_RESOLVE_HOST || code == CURLE_COULDNT_CONNECT ||
+			   code == CURLE_COULDNT_RESOLVE_PROXY || code == CURLE_SSL_CONNECT_ERROR;
+	if (retry_curl(code) && !(unreachable && q->tries >= 2) &&
+	    again(q, curl_easy_strerror(code)))
 		return false;
 	error_curl(q, code);
 	return true;

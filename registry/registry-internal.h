@@ -157,7 +157,7 @@ struct req {
 	struct co_buf scopes;
 	char cred_path[256];   /* repository whose credentials count */
 	const char *accept;    /* NULL: any */
-	char content_type[128];
+	char content_type[128], content_range[64]; /* of the body */
 	char *extra;	       /* owned; one more header for the first origin */
 	char *secret;	       /* owned; Authorization value for the first origin (raw requests) */
 	bool raw;	       /* no registry authentication */
@@ -302,9 +302,13 @@ struct blob_job {
 	bool manifest;
 	struct co_sink *sink;  /* owned; NULL: into the store */
 	struct co_hash *hash;  /* owned; only with a caller's sink */
-	bool own_sink;	       /* the sink came from the caller */
+	bool given;	       /* the sink came from the caller */
+	int64_t told_at;       /* time of the last progress event */
 	struct co_err *err;    /* of the batch */
 };
+/* One TRANSFER event; not more than ten a second unless it is the last. */
+void tell_progress(struct co_registry *r, int64_t *told_at, const struct co_digest *d,
+		   enum co_event_dir dir, int64_t done, int64_t total, bool finished, bool cached);
 int blob_fetch_all(struct co_registry *r, struct blob_job *jobs, size_t n, struct co_err *err);
 
 /* Where a reference's manifest is: "tag" or digest text. Returns buf. */
@@ -313,8 +317,10 @@ const char *ref_target(const struct co_ref *ref, char buf[CO_DIGEST_TEXT]);
 const char *ref_repo(const struct co_ref *ref, char *buf, size_t len);
 int manifest_get(struct co_registry *r, const struct co_ref *ref, struct co_buf *out,
 		 struct co_descriptor *desc, struct co_err *err);
+/* scopes NULL: pull and push of that repository. */
 int manifest_put(struct co_registry *r, const struct co_ref *ref, const char *scopes,
 		 const void *data, size_t len, const char *media_type, struct co_err *err);
+bool media_is_foreign(const char *media_type);
 /* Type of a manifest from its header and its body. */
 int manifest_type(const char *content_type, const char *json, size_t len, char *out, size_t size,
 		  struct co_err *err);
@@ -338,7 +344,7 @@ struct push_set {
 	struct co_registry *r;
 	struct co_store *store;
 	const struct co_ref *repo;
-	const char *scopes;
+	const char *scopes; /* for all requests of the push: one token */
 	const struct co_ref *mounts;
 	size_t n_mounts;
 };
