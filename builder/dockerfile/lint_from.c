@@ -23,28 +23,14 @@ static void stage_name_casing(struct lint *l, const struct lint_stage *st)
 		report(l, st, RULE_StageNameCasing, "Stage name '%s' should be lowercase", name);
 }
 
-/* The word before the stage's name, which the tree does not keep. */
-static const char *as_keyword(struct lint *l, const struct co_insn *from)
-{
-	const char *end = from->original + strcspn(from->original, "\n"), *word = end;
-	for (int i = 0; i < 2; i++) {
-		end = word;
-		while (end > from->original && co_is_space(end[-1]))
-			end--;
-		word = end;
-		while (word > from->original && !co_is_space(word[-1]))
-			word--;
-	}
-	return co_arena_strndup(l->a, word, (size_t)(end - word));
-}
-
 static void from_as_casing(struct lint *l, const struct lint_stage *st)
 {
 	const char *from = st->ast->from->keyword;
 	bool lower = has_case(from, 'a', 'z'), upper = has_case(from, 'A', 'Z');
-	if (!st->ast->name_raw || (lower && upper)) /* mixed: ConsistentInstructionCasing says it */
+	/* mixed: ConsistentInstructionCasing says it */
+	if (st->ast->from->n_args < 3 || (lower && upper))
 		return;
-	const char *as = as_keyword(l, st->ast->from);
+	const char *as = st->ast->from->args[1];
 	if (lower ? has_case(as, 'A', 'Z') : has_case(as, 'a', 'z'))
 		report(l, st, RULE_FromAsCasing, "'%s' and '%s' keywords' casing do not match", as,
 		       from);

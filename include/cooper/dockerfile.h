@@ -77,7 +77,7 @@ struct co_insn {
 const struct co_flag *co_insn_flag(const struct co_insn *i, const char *name);
 
 struct co_stage_ast {
-	struct co_insn *from; /* its arg: base image text */
+	struct co_insn *from; /* its args: base image text, or that, "AS" and the name */
 	const char *base;     /* raw, unexpanded */
 	const char *name;     /* lower case, NULL if none */
 	const char *name_raw;
