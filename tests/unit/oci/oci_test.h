@@ -115,6 +115,7 @@ static inline struct co_descriptor put_image(struct fixture *f, const char *salt
 		*co_arena_push(&f->arena, m.layers, m.n_layers) =
 			put_layer(f, name, salt, packed, id);
 		h->created_by = "test";
+		h->created = "2026-01-02T03:04:05Z";
 	}
 	co_config_write(&config, &c);
 	m.config.digest = put(f, config.data, config.len);
