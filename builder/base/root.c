@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "root-internal.h"
 #include <cooper/arena.h>
 #include <cooper/auto.h>
 #include <cooper/root.h>
@@ -17,8 +18,9 @@ static int at_flags(const char *name)
 
 int co_root_stat(const struct co_root *r, int dirfd, const char *name, struct co_meta *out)
 {
-	(void)r;
 	struct stat st;
+	if (r->owners)
+		return claims_stat(r, dirfd, name, out);
 	if (fstatat(dirfd, name, &st, at_flags(name)) < 0)
 		return -1;
 	*out = (struct co_meta){.mode = st.st_mode,
@@ -37,7 +39,7 @@ int co_root_stat(const struct co_root *r, int dirfd, const char *name, struct co
 
 /* fchmodat has no AT_EMPTY_PATH before Linux 6.6: an open descriptor takes fchmod, an O_PATH one is
  * reached through its name in /proc. */
-static int change_mode(int dirfd, const char *name, uint32_t mode)
+int root_change_mode(int dirfd, const char *name, uint32_t mode)
 {
 	char path[64];
 	if (*name)
@@ -52,6 +54,8 @@ int co_root_set_owner_mode(const struct co_root *r, int dirfd, const char *name,
 			   uint32_t gid, uint32_t mode)
 {
 	struct co_meta m;
+	if (r->owners)
+		return claims_set(r, dirfd, name, uid, gid, mode);
 	if (co_root_stat(r, dirfd, name, &m) < 0)
 		return -1;
 	bool moved = m.uid != uid || m.gid != gid;
@@ -62,7 +66,7 @@ int co_root_set_owner_mode(const struct co_root *r, int dirfd, const char *name,
 	/* chown may have cleared set-id bits, so the mode comes second */
 	if (!moved && (m.mode & 07777) == (mode & 07777))
 		return 0;
-	return change_mode(dirfd, name, mode);
+	return root_change_mode(dirfd, name, mode);
 }
 
 int co_root_set_mtime(const struct co_root *r, int dirfd, const char *name, struct timespec mtime)
@@ -79,42 +83,49 @@ int co_root_set_mtime(const struct co_root *r, int dirfd, const char *name, stru
 
 int co_root_mkdir(const struct co_root *r, int dirfd, const char *name, uint32_t mode)
 {
-	(void)r;
-	if (mkdirat(dirfd, name, mode & 07777) < 0)
+	mode = S_IFDIR | (mode & 07777);
+	uint32_t disk = r->owners ? claims_disk_mode(mode) : mode & 07777;
+	if (mkdirat(dirfd, name, disk) < 0 || fchmodat(dirfd, name, disk, 0) < 0)
 		return -1;
-	return fchmodat(dirfd, name, mode & 07777, 0);
+	return r->owners ? claims_new(r, dirfd, name, mode, 0, 0) : 0;
 }
 
 int co_root_mknod(const struct co_root *r, int dirfd, const char *name, uint32_t mode,
 		  uint32_t major_no, uint32_t minor_no)
 {
-	(void)r;
-	if (mknodat(dirfd, name, mode, makedev(major_no, minor_no)) < 0)
+	bool device = S_ISCHR(mode) || S_ISBLK(mode);
+	if (r->owners && device)
+		return claims_mkdev(r, dirfd, name, mode, major_no, minor_no);
+	uint32_t disk = r->owners ? claims_disk_mode(mode) : mode & 07777;
+	dev_t dev = device ? makedev(major_no, minor_no) : 0;
+	if (mknodat(dirfd, name, (mode & S_IFMT) | disk, dev) < 0 ||
+	    fchmodat(dirfd, name, disk, 0) < 0)
 		return -1;
-	return fchmodat(dirfd, name, mode & 07777, 0);
+	return r->owners ? claims_new(r, dirfd, name, mode, 0, 0) : 0;
 }
 
 int co_root_create(const struct co_root *r, int dirfd, const char *name, uint32_t mode)
 {
-	(void)r;
-	int fd =
+	mode = S_IFREG | (mode & 07777);
+	uint32_t disk = r->owners ? claims_disk_mode(mode) : mode & 07777;
+	auto_fd fd =
 		openat(dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY,
-		       mode & 0777);
+		       disk & 0777);
 	if (fd < 0)
 		return -1;
 	struct stat st;
-	if (fstat(fd, &st) == 0 && (st.st_mode & 07777) == (mode & 07777))
-		return fd;
-	if (fchmod(fd, mode & 07777) == 0)
-		return fd;
-	co_close_fd(&fd);
-	return -1;
+	if ((fstat(fd, &st) < 0 || (st.st_mode & 07777) != disk) && fchmod(fd, disk) < 0)
+		return -1;
+	if (r->owners && claims_new(r, fd, "", mode, 0, 0) < 0)
+		return -1;
+	return co_steal_fd(&fd);
 }
 
 int co_root_symlink(const struct co_root *r, int dirfd, const char *name, const char *target)
 {
-	(void)r;
-	return symlinkat(target, dirfd, name);
+	if (symlinkat(target, dirfd, name) < 0)
+		return -1;
+	return r->owners ? claims_new(r, dirfd, name, S_IFLNK | 0777, 0, 0) : 0;
 }
 
 int co_root_open_read(const struct co_root *r, int dirfd, const char *name)
@@ -153,7 +164,7 @@ static int open_dir(int dirfd, const char *name)
 }
 
 /* Removes what is not a directory; gives the name of the first one that is, or NULL. */
-static int clear_files(int dirfd, char *sub, size_t size)
+static int clear_files(const struct co_root *r, int dirfd, char *sub, size_t size)
 {
 	auto_fd copy = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	auto_dir d = copy < 0 ? NULL : fdopendir(copy);
@@ -165,6 +176,7 @@ static int clear_files(int dirfd, char *sub, size_t size)
 	for (struct dirent *e; (e = readdir(d));) {
 		if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, ".."))
 			continue;
+		claims_forget(r, dirfd, e->d_name);
 		if (unlinkat(dirfd, e->d_name, 0) == 0 || errno == ENOENT)
 			continue;
 		if (errno == EACCES && !writable) {
@@ -182,7 +194,7 @@ static int clear_files(int dirfd, char *sub, size_t size)
 
 /* Deep trees: an emptied directory is removed from its parent, found again through "..". The parent
  * is ours and private, so ".." can not have been moved. */
-static int remove_below(int dirfd, const char *name)
+static int remove_below(const struct co_root *r, int dirfd, const char *name)
 {
 	auto_arena a = CO_ARENA_INIT;
 	const char **names = NULL;
@@ -193,7 +205,7 @@ static int remove_below(int dirfd, const char *name)
 	uint64_t home = mount_of(at);
 	char sub[256];
 	for (;;) {
-		if (clear_files(at, sub, sizeof(sub)) < 0)
+		if (clear_files(r, at, sub, sizeof(sub)) < 0)
 			return -1;
 		int next;
 		if (*sub) {
@@ -229,13 +241,14 @@ static int remove_below(int dirfd, const char *name)
 
 int co_root_remove(const struct co_root *r, int dirfd, const char *name)
 {
-	(void)r;
 	struct stat st;
 	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT ? 0 : -1;
 	if (!S_ISDIR(st.st_mode))
+		claims_forget(r, dirfd, name);
+	if (!S_ISDIR(st.st_mode))
 		return unlinkat(dirfd, name, 0) < 0 && errno != ENOENT ? -1 : 0;
 	if (unlinkat(dirfd, name, AT_REMOVEDIR) == 0)
 		return 0;
-	return remove_below(dirfd, name) < 0 && errno != ENOENT ? -1 : 0;
+	return remove_below(r, dirfd, name) < 0 && errno != ENOENT ? -1 : 0;
 }

@@ -3,6 +3,7 @@
  * Extended attributes of a root's entries. There is no *xattrat family before Linux 6.13, so an
  * entry is reached through its directory's descriptor in /proc.
  */
+#include "root-internal.h"
 #include <cooper/auto.h>
 #include <cooper/root.h>
 #include <cooper/str.h>
@@ -46,11 +47,22 @@ static ssize_t normalise_capability(unsigned char *v, ssize_t n, size_t size)
 ssize_t co_root_getxattr(const struct co_root *r, int dirfd, const char *name, const char *key,
 			 void *val, size_t size)
 {
-	(void)r;
 	struct entry_path p;
 	if (!entry_path(&p, dirfd, name)) {
 		errno = ENAMETOOLONG;
 		return -1;
+	}
+	if (r->owners) {
+		struct owntab_key k;
+		struct co_own own;
+		if (claims_read(r, dirfd, name, &k, &own) < 0)
+			return -1;
+		if (!claims_xattr_native(&own, key)) {
+			ssize_t got = co_owntab_getxattr(r->owners, &k, key, val, size);
+			return got > 0 && !strcmp(key, CAPABILITY)
+				       ? normalise_capability(val, got, size)
+				       : got;
+		}
 	}
 	ssize_t n = p.follow ? getxattr(p.text, key, val, size) : lgetxattr(p.text, key, val, size);
 	if (n > 0 && !strcmp(key, CAPABILITY))
@@ -61,11 +73,18 @@ ssize_t co_root_getxattr(const struct co_root *r, int dirfd, const char *name, c
 int co_root_setxattr(const struct co_root *r, int dirfd, const char *name, const char *key,
 		     const void *val, size_t size)
 {
-	(void)r;
 	struct entry_path p;
 	if (!entry_path(&p, dirfd, name)) {
 		errno = ENAMETOOLONG;
 		return -1;
+	}
+	if (r->owners) {
+		struct owntab_key k;
+		struct co_own own;
+		if (claims_read(r, dirfd, name, &k, &own) < 0)
+			return -1;
+		if (!claims_xattr_native(&own, key))
+			return co_owntab_setxattr(r->owners, &k, &own, key, val, size);
 	}
 	return p.follow ? setxattr(p.text, key, val, size, 0)
 			: lsetxattr(p.text, key, val, size, 0);
@@ -82,17 +101,36 @@ static bool belongs_to_host(const char *key)
 	return false;
 }
 
+/* Appends the names in the table to the n bytes of names the kernel gave. */
+static ssize_t add_claimed(const struct co_root *r, int dirfd, const char *name, char *list,
+			   size_t size, ssize_t n)
+{
+	struct owntab_key k;
+	size_t room = size ? size - (size_t)n : 0;
+	if (co_owntab_key(dirfd, name, &k, NULL) < 0)
+		return -1;
+	if (size && !room) {
+		if (co_owntab_listxattr(r->owners, &k, list, 0) == 0)
+			return n;
+		errno = ERANGE;
+		return -1;
+	}
+	ssize_t more = co_owntab_listxattr(r->owners, &k, size ? list + n : list, room);
+	return more < 0 ? -1 : n + more;
+}
+
 ssize_t co_root_listxattr(const struct co_root *r, int dirfd, const char *name, char *list,
 			  size_t size)
 {
-	(void)r;
 	struct entry_path p;
 	if (!entry_path(&p, dirfd, name)) {
 		errno = ENAMETOOLONG;
 		return -1;
 	}
 	ssize_t n = p.follow ? listxattr(p.text, list, size) : llistxattr(p.text, list, size);
-	if (n <= 0)
+	if (r->owners && n >= 0)
+		n = add_claimed(r, dirfd, name, list, size, n);
+	if (n <= 0 || !size)
 		return n;
 	size_t kept = 0;
 	for (size_t at = 0; at < (size_t)n;) {

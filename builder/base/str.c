@@ -155,29 +155,36 @@ bool co_parse_duration(const char *s, int64_t *ns)
 	return true;
 }
 
+static bool same_letter(char a, char b)
+{
+	return co_lower(a) == co_lower(b);
+}
+
+/* With swapped neighbours as one step: the commonest slip of a hand. */
 unsigned co_distance(const char *a, const char *b)
 {
 	size_t n = strlen(a), m = strlen(b);
 	if (n > 63 || m > 63)
 		return 64;
-	unsigned row[64];
+	unsigned rows[3][64];
 	for (size_t j = 0; j <= m; j++)
-		row[j] = (unsigned)j;
+		rows[0][j] = (unsigned)j;
 	for (size_t i = 1; i <= n; i++) {
-		unsigned diag = row[0];
+		unsigned *row = rows[i % 3], *up = rows[(i + 2) % 3], *up2 = rows[(i + 1) % 3];
 		row[0] = (unsigned)i;
 		for (size_t j = 1; j <= m; j++) {
-			unsigned up = row[j];
-			unsigned best = diag + (co_lower(a[i - 1]) != co_lower(b[j - 1]));
-			if (up + 1 < best)
-				best = up + 1;
+			unsigned best = up[j - 1] + !same_letter(a[i - 1], b[j - 1]);
+			if (up[j] + 1 < best)
+				best = up[j] + 1;
 			if (row[j - 1] + 1 < best)
 				best = row[j - 1] + 1;
+			if (i > 1 && j > 1 && same_letter(a[i - 1], b[j - 2]) &&
+			    same_letter(a[i - 2], b[j - 1]) && up2[j - 2] + 1 < best)
+				best = up2[j - 2] + 1;
 			row[j] = best;
-			diag = up;
 		}
 	}
-	return row[m];
+	return rows[n % 3][m];
 }
 
 const char *co_nearest(const char *word, const char *const *list)

@@ -13,7 +13,7 @@ bool color_wanted(FILE *f)
 	return isatty(fileno(f)) && !(no && *no) && !(term && !strcmp(term, "dumb"));
 }
 
-static void print_clean(FILE *f, const char *text)
+void print_clean(FILE *f, const char *text)
 {
 	auto_buf b = CO_BUF_INIT(CO_BUF_SMALL);
 	co_sanitize(&b, text, strlen(text), true);

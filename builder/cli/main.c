@@ -5,7 +5,6 @@
 #include "cli.h"
 #include <cooper/clock.h>
 #include <fcntl.h>
-#include <locale.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -61,28 +60,27 @@ static bool asks_help(const struct command *cmd, const void *opts)
 	return false;
 }
 
-static int run(int argc, char **argv, struct co_arena *arena, struct co_err *err)
+static int run(int argc, char **argv, struct cmd_ctx *c)
 {
 	if (argc < 2 || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) {
 		help_all(argc < 2 ? stderr : stdout);
 		return argc < 2 ? 2 : 0;
 	}
-	const char *name = !strcmp(argv[1], "--version") || !strcmp(argv[1], "-v") ? "version"
-										    : argv[1];
+	const char *name =
+		!strcmp(argv[1], "--version") || !strcmp(argv[1], "-v") ? "version" : argv[1];
 	const struct command *cmd = command_find(name);
 	if (!cmd)
-		return unknown_command(name, err);
-	struct cmd_ctx c = {.arena = arena, .err = err};
-	void *opts = co_arena_alloc(arena, cmd->size);
-	int r = opts_parse(&c, cmd, argc - 2, argv + 2, opts);
+		return unknown_command(name, c->err);
+	void *opts = co_arena_alloc(c->arena, cmd->size);
+	int r = opts_parse(c, cmd, argc - 2, argv + 2, opts);
 	if (r < 0)
 		return r;
 	if (asks_help(cmd, opts)) {
 		help_print(stdout, cmd);
 		return 0;
 	}
-	r = check_count(cmd, &c);
-	return r ? r : cmd->run(&c, opts);
+	r = check_count(cmd, c);
+	return r ? r : cmd->run(c, opts);
 }
 
 int main(int argc, char **argv)
@@ -90,8 +88,9 @@ int main(int argc, char **argv)
 	struct co_arena arena = CO_ARENA_INIT;
 	struct co_err err = CO_ERR_INIT;
 	sane_start();
-	int r = run(argc, argv, &arena, &err);
-	if (r < 0)
+	struct cmd_ctx c = {.arena = &arena, .err = &err};
+	int r = run(argc, argv, &c);
+	if (r < 0 && !c.reported)
 		error_print(stderr, &err, color_wanted(stderr));
 	co_arena_release(&arena);
 	if (fflush(stdout) != 0 && r == 0) {

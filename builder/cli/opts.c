@@ -64,8 +64,9 @@ static int set_value(struct cmd_ctx *c, const struct command *cmd, const struct 
 	}
 	case OPT_COUNT:
 		if (!co_parse_u64(value, &n) || n > 1000000000)
-			return co_fail(c->err, CO_E_USAGE, "cooper %s: --%s takes a number, not \"%s\"",
-				       cmd->name, o->name, value);
+			return co_fail(c->err, CO_E_USAGE,
+				       "cooper %s: --%s takes a number, not \"%s\"", cmd->name,
+				       o->name, value);
 		*(unsigned *)at = (unsigned)n;
 		return 0;
 	case OPT_TEXT:
@@ -75,30 +76,84 @@ static int set_value(struct cmd_ctx *c, const struct command *cmd, const struct 
 	}
 }
 
+static const struct refusal *find_refusal(const struct command *cmd, const char *arg)
+{
+	size_t n = strcspn(arg + 2, "=");
+	for (const struct refusal *f = cmd->refused; f && f->name; f++)
+		if (arg[1] == '-' ? strlen(f->name) == n && !strncmp(f->name, arg + 2, n)
+				  : f->letter && f->letter == arg[1])
+			return f;
+	return NULL;
+}
+
+/* A flag of other builders: accepted only with the value that changes nothing. */
+static int refuse(struct cmd_ctx *c, const struct command *cmd, const struct refusal *f,
+		  char **argv, int left, int *used)
+{
+	const char *eq = argv[0][1] == '-' ? strchr(argv[0], '=') : NULL;
+	const char *value = eq ? eq + 1 : "true";
+	if (!eq && f->takes_value) {
+		*used = left > 1;
+		value = left > 1 ? argv[1] : "";
+	}
+	if (f->ok && co_ieq(value, f->ok))
+		return 0;
+	co_fail(c->err, CO_E_UNSUPPORTED, "cooper %s does not carry out --%s: %s", cmd->name,
+		f->name, f->reason);
+	return co_hint(c->err, "%s", f->cure);
+}
+
+static int missing_value(struct cmd_ctx *c, const struct command *cmd, const struct opt *o,
+			 const char *arg)
+{
+	co_fail(c->err, CO_E_USAGE, "cooper %s: %s needs a value (%s)", cmd->name, arg, o->arg);
+	return co_hint(c->err, "%s: %s", arg, o->help);
+}
+
+/* "-qtNAME": flags may be joined, the first letter that takes a value takes the rest. */
+static int short_options(struct cmd_ctx *c, const struct command *cmd, char **argv, int left,
+			 int *used, void *out)
+{
+	for (const char *p = argv[0] + 1; *p; p++) {
+		const char one[3] = {'-', *p, '\0'};
+		const struct opt *o = find_short(cmd, *p);
+		if (!o)
+			return unknown(c, cmd, co_arena_strdup(c->arena, one));
+		if (o->kind == OPT_FLAG && p[1] != '=') {
+			int r = set_value(c, cmd, o, NULL, out);
+			if (r < 0)
+				return r;
+			continue;
+		}
+		if (p[1])
+			return set_value(c, cmd, o, p[1] == '=' ? p + 2 : p + 1, out);
+		if (left < 2)
+			return missing_value(c, cmd, o, co_arena_strdup(c->arena, one));
+		*used = 1;
+		return set_value(c, cmd, o, argv[1], out);
+	}
+	return 0;
+}
+
 /* One argument that starts with "-"; *used gets 1 when the next one was its value. */
 static int one_option(struct cmd_ctx *c, const struct command *cmd, char **argv, int left,
 		      int *used, void *out)
 {
 	const char *arg = argv[0];
-	const struct opt *o;
-	const char *value = NULL;
 	*used = 0;
-	if (arg[1] == '-') {
-		size_t n = strcspn(arg + 2, "=");
-		o = find_long(cmd, arg + 2, n);
-		if (arg[2 + n] == '=')
-			value = arg + 3 + n;
-	} else {
-		o = find_short(cmd, arg[1]);
-		if (o && arg[2])
-			value = arg[2] == '=' ? arg + 3 : arg + 2;
-	}
+	const struct refusal *f = find_refusal(cmd, arg);
+	if (f)
+		return refuse(c, cmd, f, argv, left, used);
+	if (arg[1] != '-')
+		return short_options(c, cmd, argv, left, used, out);
+	size_t n = strcspn(arg + 2, "=");
+	const struct opt *o = find_long(cmd, arg + 2, n);
 	if (!o)
 		return unknown(c, cmd, arg);
+	const char *value = arg[2 + n] == '=' ? arg + 3 + n : NULL;
 	if (!value && o->kind != OPT_FLAG) {
 		if (left < 2)
-			return co_fail(c->err, CO_E_USAGE, "cooper %s: %s needs a value (%s)",
-				       cmd->name, arg, o->arg);
+			return missing_value(c, cmd, o, arg);
 		value = argv[1];
 		*used = 1;
 	}

@@ -11,7 +11,7 @@
 #define MAX_WORD  (1u << 20)
 #define MAX_WORK  (1ull << 28)
 
-struct lexer {
+struct expander {
 	const char *p; /* what is left of the word */
 	char escape;
 	bool quotes; /* are they special */
@@ -70,12 +70,12 @@ static void words_split(struct words *w, const char *s, size_t n)
 	}
 }
 
-static int syntax(struct lexer *x, const char *text)
+static int syntax(struct expander *x, const char *text)
 {
 	return co_fail(x->err, CO_E_SYNTAX, "%s", text);
 }
 
-static int pay(struct lexer *x, size_t n)
+static int pay(struct expander *x, size_t n)
 {
 	if (n > x->work)
 		return co_fail(x->err, CO_E_LIMIT, "expansion takes too much work");
@@ -90,7 +90,7 @@ static size_t rune_len(const char *s)
 	return len;
 }
 
-static int until(struct lexer *x, char stop, bool raw, struct co_buf *out, struct words *words);
+static int until(struct expander *x, char stop, bool raw, struct co_buf *out, struct words *words);
 
 /* Length of the variable name at s: digits, one special character, or a word. */
 static size_t name_len(const char *s)
@@ -110,7 +110,7 @@ static size_t name_len(const char *s)
 	return n;
 }
 
-static const char *take_name(struct lexer *x)
+static const char *take_name(struct expander *x)
 {
 	size_t n = name_len(x->p);
 	const char *name = co_arena_strndup(x->a, x->p, n);
@@ -118,13 +118,13 @@ static const char *take_name(struct lexer *x)
 	return name;
 }
 
-static const char *lookup(struct lexer *x, const char *name)
+static const char *lookup(struct expander *x, const char *name)
 {
 	return x->vars && x->vars->get ? x->vars->get(x->vars->ctx, name) : NULL;
 }
 
 /* A variable whose value goes into the text as it is. */
-static const char *used(struct lexer *x, const char *name)
+static const char *used(struct expander *x, const char *name)
 {
 	const char *value = lookup(x, name);
 	if (!value && x->vars && x->vars->undefined)
@@ -132,7 +132,7 @@ static const char *used(struct lexer *x, const char *name)
 	return value ? value : "";
 }
 
-static int put(struct lexer *x, struct co_buf *out, const char *text)
+static int put(struct expander *x, struct co_buf *out, const char *text)
 {
 	int r = pay(x, strlen(text));
 	if (!r)
@@ -141,7 +141,7 @@ static int put(struct lexer *x, struct co_buf *out, const char *text)
 }
 
 /* The text up to the stop, inside ${}. Where the word ends first, that is the error. */
-static int part(struct lexer *x, char stop, bool raw, struct co_buf *out, const char *missing)
+static int part(struct expander *x, char stop, bool raw, struct co_buf *out, const char *missing)
 {
 	struct words none = {0};
 	if (x->depth == MAX_DEPTH)
@@ -156,14 +156,14 @@ static int part(struct lexer *x, char stop, bool raw, struct co_buf *out, const 
 	return r;
 }
 
-static int unsupported(struct lexer *x, const char *modifier, size_t len)
+static int unsupported(struct expander *x, const char *modifier, size_t len)
 {
 	return co_fail(x->err, CO_E_SYNTAX, "unsupported modifier (%.*s) in substitution", (int)len,
 		       modifier);
 }
 
 /* ${v#p} and its like; the operator's own character doubled means the longest match. */
-static int trim(struct lexer *x, const char *name, char op, const char *word, struct co_buf *out)
+static int trim(struct expander *x, const char *name, char op, const char *word, struct co_buf *out)
 {
 	struct glob_job job = {.use = op == '#' ? GLOB_PREFIX : GLOB_SUFFIX, .work = &x->work};
 	job.longest = *word == op;
@@ -172,7 +172,7 @@ static int trim(struct lexer *x, const char *name, char op, const char *word, st
 	return r < 0 ? r : glob_apply(out, value, word + job.longest, &job, x->err);
 }
 
-static int refuse(struct lexer *x, const char *name, const char *word, bool empty)
+static int refuse(struct expander *x, const char *name, const char *word, bool empty)
 {
 	if (!*word)
 		word = empty ? "is not allowed to be empty" : "is not allowed to be unset";
@@ -180,7 +180,7 @@ static int refuse(struct lexer *x, const char *name, const char *word, bool empt
 }
 
 /* ${v-w} ${v+w} ${v?w}, with or without the colon that makes empty as good as unset. */
-static int choose(struct lexer *x, const char *name, char op, bool colon, const char *word,
+static int choose(struct expander *x, const char *name, char op, bool colon, const char *word,
 		  struct co_buf *out)
 {
 	const char *value = lookup(x, name);
@@ -194,7 +194,7 @@ static int choose(struct lexer *x, const char *name, char op, bool colon, const 
 	return refuse(x, name, word, value != NULL);
 }
 
-static int operator(struct lexer *x, const char *name, struct co_buf *out)
+static int operator(struct expander *x, const char *name, struct co_buf *out)
 {
 	const char *modifier = x->p;
 	bool colon = *x->p == ':';
@@ -216,7 +216,7 @@ static int operator(struct lexer *x, const char *name, struct co_buf *out)
 	return unsupported(x, modifier, colon + len);
 }
 
-static int substitute(struct lexer *x, const char *name, struct co_buf *out)
+static int substitute(struct expander *x, const char *name, struct co_buf *out)
 {
 	struct glob_job job = {.use = GLOB_REPLACE, .work = &x->work};
 	job.all = *++x->p == '/';
@@ -234,7 +234,7 @@ static int substitute(struct lexer *x, const char *name, struct co_buf *out)
 	return r < 0 ? r : pay(x, out->len - before);
 }
 
-static int braces(struct lexer *x, struct co_buf *out)
+static int braces(struct expander *x, struct co_buf *out)
 {
 	x->p++;
 	if (!*x->p)
@@ -262,7 +262,7 @@ static int braces(struct lexer *x, struct co_buf *out)
 	}
 }
 
-static int dollar(struct lexer *x, struct co_buf *out)
+static int dollar(struct expander *x, struct co_buf *out)
 {
 	x->p++;
 	if (*x->p == '{')
@@ -271,7 +271,7 @@ static int dollar(struct lexer *x, struct co_buf *out)
 	return put(x, out, *name ? used(x, name) : "$");
 }
 
-static int single_quote(struct lexer *x, struct co_buf *out)
+static int single_quote(struct expander *x, struct co_buf *out)
 {
 	const char *end = strchr(x->p + 1, '\'');
 	if (!end) {
@@ -284,7 +284,7 @@ static int single_quote(struct lexer *x, struct co_buf *out)
 	return 0;
 }
 
-static int double_quote(struct lexer *x, bool raw, struct co_buf *out)
+static int double_quote(struct expander *x, bool raw, struct co_buf *out)
 {
 	x->p++;
 	while (*x->p && *x->p != '"') {
@@ -313,7 +313,7 @@ static int double_quote(struct lexer *x, bool raw, struct co_buf *out)
 	return 0;
 }
 
-static void escaped(struct lexer *x, bool raw, struct co_buf *out, struct words *words)
+static void escaped(struct expander *x, bool raw, struct co_buf *out, struct words *words)
 {
 	if (raw) {
 		co_buf_addc(out, *x->p);
@@ -329,7 +329,7 @@ static void escaped(struct lexer *x, bool raw, struct co_buf *out, struct words 
 }
 
 /* Plain text; "<<" keeps the blanks behind it, for they belong to a heredoc's marker. */
-static void plain(struct lexer *x, struct co_buf *out, struct words *words)
+static void plain(struct expander *x, struct co_buf *out, struct words *words)
 {
 	size_t len = rune_len(x->p);
 	bool marker = co_starts(x->p, "<<");
@@ -344,7 +344,7 @@ static void plain(struct lexer *x, struct co_buf *out, struct words *words)
 }
 
 /* Processes up to the stop (consumed), or to the end when it is NUL. */
-static int until(struct lexer *x, char stop, bool raw, struct co_buf *out, struct words *words)
+static int until(struct expander *x, char stop, bool raw, struct co_buf *out, struct words *words)
 {
 	while (*x->p && (!stop || *x->p != stop)) {
 		size_t before = out->len;
@@ -377,7 +377,7 @@ static int until(struct lexer *x, char stop, bool raw, struct co_buf *out, struc
 	return 0;
 }
 
-static int run(struct lexer *x, const char *word, struct co_buf *out, struct words *words)
+static int run(struct expander *x, const char *word, struct co_buf *out, struct words *words)
 {
 	x->p = word;
 	x->work = MAX_WORK;
@@ -397,7 +397,7 @@ static int run(struct lexer *x, const char *word, struct co_buf *out, struct wor
 int co_expand(char **out, struct co_arena *a, const char *word, char escape,
 	      const struct co_vars *vars, struct co_err *err)
 {
-	struct lexer x = {.escape = escape, .quotes = true, .vars = vars, .a = a, .err = err};
+	struct expander x = {.escape = escape, .quotes = true, .vars = vars, .a = a, .err = err};
 	struct words none = {0};
 	auto_buf text = CO_BUF_INIT(MAX_WORD);
 	int r = run(&x, word, &text, &none);
@@ -409,7 +409,7 @@ int co_expand(char **out, struct co_arena *a, const char *word, char escape,
 int co_expand_words(char ***out, size_t *n, struct co_arena *a, const char *word, char escape,
 		    const struct co_vars *vars, struct co_err *err)
 {
-	struct lexer x = {.escape = escape, .quotes = true, .vars = vars, .a = a, .err = err};
+	struct expander x = {.escape = escape, .quotes = true, .vars = vars, .a = a, .err = err};
 	co_cleanup(words_release) struct words words = {
 		.on = true, .cur = CO_BUF_INIT(MAX_WORD), .a = a};
 	auto_buf text = CO_BUF_INIT(MAX_WORD);
@@ -424,7 +424,7 @@ int co_expand_words(char ***out, size_t *n, struct co_arena *a, const char *word
 int co_expand_heredoc(char **out, struct co_arena *a, const char *body, const struct co_vars *vars,
 		      struct co_err *err)
 {
-	struct lexer x = {.escape = '\\', .vars = vars, .a = a, .err = err};
+	struct expander x = {.escape = '\\', .vars = vars, .a = a, .err = err};
 	struct words none = {0};
 	auto_buf text = CO_BUF_INIT(CO_BUF_TEXT);
 	int r = run(&x, body, &text, &none);

@@ -118,9 +118,9 @@ static int form_list(struct parser *p, struct co_insn *insn, const char *s, cons
 		add_words(p, s, end);
 	if (insn_form(insn->op) == FORM_PATHS && p->n_args < 2)
 		return fail_at(p, s, err,
-			       "%s requires at least two arguments, but only %s was provided; "
-			       "destination could not be determined",
-			       name, p->n_args ? "one" : "none");
+			       "%s requires at least two arguments%s; destination could not be "
+			       "determined",
+			       name, p->n_args ? ", but only one was provided" : "");
 	if (!p->n_args)
 		return fail_at(p, s, err, "%s requires at least one argument", name);
 	for (size_t i = 0; insn->op == CO_OP_VOLUME && i < p->n_args; i++) {

@@ -205,6 +205,11 @@ static int check_flag(struct parser *p, const struct flag_row *row, struct co_fl
 		return near ? co_hint(err, "did you mean --%s=%s?", f->name, near)
 			    : co_hint(err, "allowed are: %s", row->choices);
 	}
+	if (row->op == CO_OP_COPY && !strcmp(row->name, "from") && strchr(f->value, '$')) {
+		fail_pos(p, f->pos, CO_E_SYNTAX, err,
+			 "variable expansion is not supported for --from");
+		return co_hint(err, "give the image a stage name: FROM image:$VERSION AS name");
+	}
 	if (row->kind == FLAG_DURATION && *f->value)
 		return check_duration(p, f, err);
 	if (row->kind == FLAG_COUNT && *f->value)

@@ -73,7 +73,8 @@ static int read_insn(struct parser *p, struct co_insn *insn, struct co_err *err)
 	if (insn->inner) /* the trigger's text, with its bodies */
 		insn->inner->original = insn->args[0] = original + (insn->args[0] - p->text);
 	insn->original = original;
-	insn->pos.line = first;
+	if (insn->pos.line != first) /* a line that only continues stands above the keyword */
+		insn->pos = (struct co_pos){first, p->pieces[0].col, first};
 	insn->pos.end_line = last->pos.end_line = p->line;
 	insn->comments = p->comments;
 	insn->n_comments = p->n_comments;

@@ -5,9 +5,33 @@
 #pragma once
 #include <cooper/exec.h>
 #include <cooper/inroot.h>
+#include <cooper/owntab.h>
 #include <cooper/str.h>
 #include <cooper/auto.h>
+#include <cooper/buf.h>
 #include <string.h>
+
+/* COPY and ADD in two halves: what would be copied (for the key), and doing it. */
+struct copy_job {
+	struct co_copy copy;
+	struct co_copy_source *sources; /* arena */
+	size_t n_sources;
+	int *fds; /* downloads, closed by copy_job_close */
+	size_t n_fds;
+	struct co_root *trees; /* git checkouts and unpacked URLs */
+	size_t n_trees;
+};
+/* A step between computing its key and doing its work. */
+struct pending_step {
+	struct co_step step;
+	bool looked_up;
+	struct co_digest key;
+	struct copy_job job;
+	bool has_job;
+	struct co_digest *content; /* arena */
+	size_t n_content;
+	struct co_layer layer; /* found or made */
+};
 
 /* A stage as far as it has been built. */
 struct stage_run {
@@ -21,7 +45,12 @@ struct stage_run {
 	size_t fs_layers;	    /* how many of layers are in fs */
 	struct co_pos user_pos;
 	bool cmd_set;
+	bool begun; /* its FROM line was carried out */
 	bool done;
+	unsigned first_step; /* number of its FROM line */
+	size_t next;	     /* instruction to walk next */
+	int64_t step_start;
+	struct pending_step pending;
 };
 
 /* Files to take: a stage's tree, an image's tree, the context. */
@@ -37,8 +66,14 @@ struct mask_bus {
 	struct co_bus *below;
 	const char *const *secrets;
 	size_t n_secrets;
+	struct mask_held {
+		struct co_buf text;
+		struct co_event like;
+	} held[2]; /* of stdout and stderr */
 };
 struct co_bus *mask_bus_init(struct mask_bus *m, struct co_bus *below);
+/* A step has ended: what waited is said, and its secrets are forgotten. */
+void mask_bus_end(struct mask_bus *m);
 
 /* An image used by COPY --from or a mount: a pseudo stage. */
 struct image_run {
@@ -51,6 +86,7 @@ struct co_exec {
 	const struct co_plan *plan;
 	const struct co_exec_opts *o;
 	struct co_arena *a;
+	struct co_owntab *owners; /* owned; NULL: the file system keeps owners */
 	struct stage_run *stages; /* as many as plan stages */
 	struct image_run *images;
 	struct co_sandbox *sandbox; /* opened by the first RUN */
@@ -76,24 +112,46 @@ int origin_key(struct co_exec *x, const struct co_origin *from, const struct co_
 void origin_close_all(struct co_exec *x);
 
 /* step.c */
-int step_execute(struct co_exec *x, struct stage_run *st, const struct co_step *step, bool *cached,
+/* Key and cache; on a hit p->layer is filled. */
+int step_lookup(struct co_exec *x, struct stage_run *st, struct pending_step *p, bool *hit,
+		struct co_err *err) co_must_check;
+/* Carries it out: p->layer is what it made, and it is in the cache. */
+int step_work(struct co_exec *x, struct stage_run *st, struct pending_step *p,
+	      struct co_err *err) co_must_check;
+void step_drop(struct pending_step *p);
+
+/* walk.c: to the end, or with cached_only to the first miss (then 1). */
+int stage_walk(struct co_exec *x, struct stage_run *st, bool cached_only, struct co_err *err);
+/* What a worker did, from the layers it made. */
+int stage_replay(struct co_exec *x, struct stage_run *st, const struct co_layer *layers, size_t n,
 		 struct co_err *err) co_must_check;
+
+/* schedule.c: all needed stages. */
+int schedule_run(struct co_exec *x, struct co_err *err) co_must_check;
+
+/* worker.c: a process that walks one stage to its end. */
+struct worker {
+	struct stage_run *st; /* NULL: no worker here */
+	pid_t pid;
+	int fd; /* what it says */
+	struct co_buf in;
+	struct co_layer *layers; /* owned; made so far */
+	size_t n_layers;
+	bool finished, failed;
+	struct co_err err;
+};
+int worker_start(struct worker *w, struct co_exec *x, struct stage_run *st,
+		 struct co_err *err) co_must_check;
+/* Reads what has come; events go to the executor's bus. True when the worker has ended. */
+bool worker_read(struct worker *w, struct co_exec *x);
+void worker_stop(struct worker *w); /* asks it to end */
+void worker_release(struct worker *w);
 
 /* op_*.c: change the tree of a begun step. */
 int op_run(struct co_exec *x, struct stage_run *st, const struct co_step *step,
 	   const struct co_root *root, struct co_err *err) co_must_check;
 int op_workdir(struct co_exec *x, struct stage_run *st, const struct co_step *step,
 	       const struct co_root *root, struct co_err *err) co_must_check;
-/* COPY and ADD in two halves: what would be copied (for the key), and doing it. */
-struct copy_job {
-	struct co_copy copy;
-	struct co_copy_source *sources; /* arena */
-	size_t n_sources;
-	int *fds; /* downloads, closed by copy_job_close */
-	size_t n_fds;
-	struct co_root *trees; /* git checkouts and unpacked URLs */
-	size_t n_trees;
-};
 int copy_job_open(struct co_exec *x, struct stage_run *st, const struct co_step *step,
 		  struct copy_job *job, struct co_err *err) co_must_check;
 int copy_job_run(struct co_exec *x, struct stage_run *st, const struct co_step *step,

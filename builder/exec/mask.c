@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * Secret values never reach a log: step output passes through here.
+ * Secret values never reach a log: step output passes through here. Output comes in pieces cut
+ * anywhere, so the end of a piece that could be the beginning of a secret waits for the next one.
  */
 #include "exec-internal.h"
-#include <cooper/buf.h>
 
 #define MASK	   "****"
 #define MIN_SECRET 4 /* shorter values would blank out ordinary text */
@@ -22,25 +22,57 @@ static const char *next_secret(const struct mask_bus *m, const char *p, const ch
 	return NULL;
 }
 
+/* Length of the longest end of [p, end) that a secret begins with. */
+static size_t open_tail(const struct mask_bus *m, const char *p, const char *end)
+{
+	size_t best = 0;
+	for (size_t i = 0; i < m->n_secrets; i++) {
+		size_t n = strlen(m->secrets[i]);
+		if (n < MIN_SECRET)
+			continue;
+		size_t most = (size_t)(end - p) < n - 1 ? (size_t)(end - p) : n - 1;
+		for (size_t k = most; k > best; k--)
+			if (!memcmp(end - k, m->secrets[i], k)) {
+				best = k;
+				break;
+			}
+	}
+	return best;
+}
+
+static void pass(struct mask_bus *m, const struct co_event *like, const char *text, size_t len)
+{
+	struct co_event out = *like;
+	out.text = text;
+	out.len = len;
+	if (len)
+		co_emit(m->below, out);
+}
+
 static void mask_emit(void *ctx, const struct co_event *ev)
 {
 	struct mask_bus *m = ctx;
-	struct co_event out = *ev;
-	if (ev->kind != CO_EV_STEP_OUTPUT || !ev->text) {
-		co_emit(m->below, out);
+	if (ev->kind != CO_EV_STEP_OUTPUT || !ev->text || !m->n_secrets) {
+		co_emit(m->below, *ev);
 		return;
 	}
-	auto_buf b = CO_BUF_INIT(CO_BUF_TEXT);
-	const char *p = ev->text, *end = p + (ev->len ? ev->len : strlen(ev->text));
+	struct mask_held *h = &m->held[ev->fd == 2];
+	auto_buf all = CO_BUF_INIT(CO_BUF_TEXT), clean = CO_BUF_INIT(CO_BUF_TEXT);
+	co_buf_add(&all, co_buf_str(&h->text), h->text.len);
+	co_buf_add(&all, ev->text, ev->len ? ev->len : strlen(ev->text));
+	const char *p = co_buf_str(&all), *end = p + all.len;
 	size_t len;
 	for (const char *hit; (hit = next_secret(m, p, end, &len)); p = hit + len) {
-		co_buf_add(&b, p, (size_t)(hit - p));
-		co_buf_adds(&b, MASK);
+		co_buf_add(&clean, p, (size_t)(hit - p));
+		co_buf_adds(&clean, MASK);
 	}
-	co_buf_add(&b, p, (size_t)(end - p));
-	out.text = co_buf_str(&b);
-	out.len = b.len;
-	co_emit(m->below, out);
+	size_t tail = open_tail(m, p, end);
+	co_buf_add(&clean, p, (size_t)(end - p) - tail);
+	h->like = *ev;
+	h->text.max = CO_BUF_TEXT;
+	co_buf_clear(&h->text);
+	co_buf_add(&h->text, end - tail, tail);
+	pass(m, ev, co_buf_str(&clean), clean.len);
 }
 
 struct co_bus *mask_bus_init(struct mask_bus *m, struct co_bus *below)
@@ -49,4 +81,17 @@ struct co_bus *mask_bus_init(struct mask_bus *m, struct co_bus *below)
 	m->bus.ctx = m;
 	m->below = below;
 	return &m->bus;
+}
+
+void mask_bus_end(struct mask_bus *m)
+{
+	for (int i = 0; i < 2; i++) {
+		struct mask_held *h = &m->held[i];
+		/* the strings of the event that came last are gone: only its numbers count */
+		h->like.stage = h->like.name = h->like.rule = h->like.file = NULL;
+		pass(m, &h->like, co_buf_str(&h->text), h->text.len);
+		co_buf_release(&h->text);
+	}
+	m->secrets = NULL;
+	m->n_secrets = 0;
 }

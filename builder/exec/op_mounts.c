@@ -47,7 +47,7 @@ static int private_copy(struct co_exec *x, const struct origin_tree *tree, const
 	if (dir < 0)
 		return err->code;
 	fchmod(dir, 0755);
-	struct co_root root = {.fd = dir};
+	struct co_root root = {.fd = dir, .owners = x->owners};
 	struct co_copy_source src = {.root = tree->root,
 				     .ignore = tree->ignore,
 				     .keep_owner = tree->keep_owner,
@@ -161,7 +161,7 @@ static int seed_cache(struct co_exec *x, struct stage_run *st, const struct co_m
 	int r = origin_open(x, from, &st->config.platform, &tree, err);
 	if (r < 0)
 		return r;
-	struct co_root root = {.fd = dir};
+	struct co_root root = {.fd = dir, .owners = x->owners};
 	struct co_copy_source src = {.root = tree.root,
 				     .ignore = tree.ignore,
 				     .keep_owner = tree.keep_owner,
@@ -181,7 +181,7 @@ static int make_cache(struct co_exec *x, struct stage_run *st, const struct co_m
 	auto_fd dir = openat(mounts, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (dir < 0)
 		return co_fail_sys(err, "open a cache mount");
-	struct co_root root = {.fd = dir};
+	struct co_root root = {.fd = dir, .owners = x->owners};
 	if (fresh &&
 	    co_root_set_owner_mode(&root, dir, "", mt->has_uid ? mt->uid : 0,
 				   mt->has_gid ? mt->gid : 0, mt->has_mode ? mt->mode : 0755) < 0)

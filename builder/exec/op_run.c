@@ -168,7 +168,7 @@ int op_run(struct co_exec *x, struct stage_run *st, const struct co_step *step,
 	x->mask.n_secrets = m.n_secrets;
 	if (!r)
 		r = run_process(x, st, step, root, &m, err);
-	x->mask.n_secrets = 0;
+	mask_bus_end(&x->mask);
 	mounts_close(&m);
 	return r;
 }

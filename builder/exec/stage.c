@@ -42,7 +42,7 @@ static int from_context(struct co_exec *x, struct stage_run *st, struct co_err *
 	int r = origin_open(x, &st->plan->base, &st->plan->platform, &tree, err);
 	if (r < 0)
 		return r;
-	r = co_rootfs_open(&st->fs, x->o->store, x->o->rootfs_backend, NULL, x->o->bus, err);
+	r = co_rootfs_open(&st->fs, x->o->store, x->o->rootfs_backend, x->owners, x->o->bus, err);
 	const struct co_root *root;
 	if (!r)
 		r = co_rootfs_begin(st->fs, &root, err);
@@ -67,7 +67,6 @@ int stage_begin(struct co_exec *x, unsigned index, struct co_err *err)
 	struct stage_run *st = &x->stages[index];
 	const struct co_plan_stage *ps = &x->plan->stages[index];
 	const struct co_scope *parent_scope = NULL;
-	st->plan = ps;
 	int r = 0;
 	if (ps->base.kind == CO_FROM_STAGE) {
 		from_stage(x, st, &x->stages[ps->base.stage]);
@@ -115,7 +114,7 @@ int stage_materialise(struct co_exec *x, struct stage_run *st, struct co_err *er
 {
 	int r = 0;
 	if (!st->fs) {
-		r = co_rootfs_open(&st->fs, x->o->store, x->o->rootfs_backend, NULL, x->o->bus,
+		r = co_rootfs_open(&st->fs, x->o->store, x->o->rootfs_backend, x->owners, x->o->bus,
 				   err);
 		st->fs_layers = 0;
 	}

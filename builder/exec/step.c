@@ -5,16 +5,8 @@
 #include "exec-internal.h"
 #include <stdlib.h>
 
-/* What the executor holds between computing the key and doing the work. */
-struct work {
-	struct copy_job job;
-	bool has_job;
-	struct co_digest *content;
-	size_t n_content;
-};
-
 static int copy_key(struct co_exec *x, struct stage_run *st, const struct co_step *step,
-		    struct work *w, struct co_err *err)
+		    struct pending_step *w, struct co_err *err)
 {
 	struct co_digest *d = co_arena_new(x->a, struct co_digest);
 	bool known = false;
@@ -36,7 +28,7 @@ static int copy_key(struct co_exec *x, struct stage_run *st, const struct co_ste
 }
 
 static int step_key(struct co_exec *x, struct stage_run *st, const struct co_step *step,
-		    struct work *w, struct co_digest *key, struct co_err *err)
+		    struct pending_step *w, struct co_digest *key, struct co_err *err)
 {
 	int r = 0;
 	if (step->op == CO_OP_COPY || step->op == CO_OP_ADD)
@@ -56,7 +48,7 @@ static int step_key(struct co_exec *x, struct stage_run *st, const struct co_ste
 }
 
 static int dispatch(struct co_exec *x, struct stage_run *st, const struct co_step *step,
-		    struct work *w, const struct co_root *root, struct co_err *err)
+		    struct pending_step *w, const struct co_root *root, struct co_err *err)
 {
 	int r = 0;
 	if (step->op == CO_OP_RUN)
@@ -71,7 +63,7 @@ static int dispatch(struct co_exec *x, struct stage_run *st, const struct co_ste
 }
 
 static int execute(struct co_exec *x, struct stage_run *st, const struct co_step *step,
-		   struct work *w, struct co_layer *layer, struct co_err *err)
+		   struct pending_step *w, struct co_layer *layer, struct co_err *err)
 {
 	const struct co_root *root;
 	int r = stage_materialise(x, st, err);
@@ -110,25 +102,28 @@ static void encoding_key(const struct co_exec *x, struct co_digest *key)
 	co_hash_done(h, key);
 }
 
-int step_execute(struct co_exec *x, struct stage_run *st, const struct co_step *step, bool *cached,
-		 struct co_err *err)
+int step_lookup(struct co_exec *x, struct stage_run *st, struct pending_step *p, bool *hit,
+		struct co_err *err)
 {
-	struct work w = {0};
-	struct co_digest key;
-	struct co_layer layer;
-	int r = step_key(x, st, step, &w, &key, err);
-	encoding_key(x, &key);
-	*cached = r == 0 && !x->o->no_cache && co_cache_get(x->o->cache, &key, &layer) &&
-		  encoding_fits(x, &layer);
-	if (!r && !*cached)
-		r = execute(x, st, step, &w, &layer, err);
-	if (w.has_job)
-		copy_job_close(&w.job);
+	int r = step_key(x, st, &p->step, p, &p->key, err);
 	if (r < 0)
 		return r;
-	stage_add_layer(x, st, &layer);
-	if (*cached)
-		return 0;
-	st->fs_layers = st->n_layers;
-	return co_cache_put(x->o->cache, &key, &layer, err);
+	encoding_key(x, &p->key);
+	p->looked_up = true;
+	*hit = !x->o->no_cache && co_cache_get(x->o->cache, &p->key, &p->layer) &&
+	       encoding_fits(x, &p->layer);
+	return 0;
+}
+
+int step_work(struct co_exec *x, struct stage_run *st, struct pending_step *p, struct co_err *err)
+{
+	int r = execute(x, st, &p->step, p, &p->layer, err);
+	return r ? r : co_cache_put(x->o->cache, &p->key, &p->layer, err);
+}
+
+void step_drop(struct pending_step *p)
+{
+	if (p->has_job)
+		copy_job_close(&p->job);
+	memset(p, 0, sizeof(*p));
 }

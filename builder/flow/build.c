@@ -13,7 +13,7 @@
 /* 1. Where we work: store, client, namespaces. */
 static int open_place(struct build *b, struct co_err *err)
 {
-	int r = co_place_enter(&b->place, b->o->sandbox, b->bus, err);
+	int r = b->o->preview ? 0 : co_place_enter(&b->place, b->o->sandbox, b->bus, err);
 	if (!r)
 		r = co_store_open(&b->store, b->o->store_root, err);
 	struct co_registry_opts ro = b->o->registry;
@@ -102,22 +102,22 @@ static int lint(struct build *b, struct co_err *err)
 	*co_arena_push(&b->arena, names, n) = NULL;
 	struct co_lint_opts lo = {
 		.check = b->o->check, .build_args = names, .ignored = is_ignored, .ctx = b};
-	struct co_findings found = {0};
-	int r = co_lint(&found, &b->arena, b->ast, &lo, err);
-	for (size_t i = 0; r == 0 && i < found.n; i++)
+	struct co_findings *found = &b->found;
+	int r = co_lint(found, &b->arena, b->ast, &lo, err);
+	if (r < 0 || b->o->preview)
+		return r;
+	for (size_t i = 0; i < found->n; i++)
 		co_emit(b->bus, (struct co_event){.kind = CO_EV_WARNING,
-						  .rule = found.items[i].rule->name,
-						  .text = found.items[i].text,
+						  .rule = found->items[i].rule->name,
+						  .text = found->items[i].text,
 						  .file = b->source.name,
-						  .pos = found.items[i].pos});
-	if (!r && found.error && found.n) {
-		co_fail(err, CO_E_POLICY, "lint violation found for rule %s",
-			found.items[0].rule->name);
-		co_locate(err, &b->source, found.items[0].pos);
-		return co_hint(err, "mend it, or skip the rule with # check=skip=%s",
-			       found.items[0].rule->name);
-	}
-	return r;
+						  .pos = found->items[i].pos});
+	if (!found->error || !found->n)
+		return 0;
+	const struct co_finding *first = &found->items[0];
+	co_fail(err, CO_E_POLICY, "lint violation found for rule %s", first->rule->name);
+	co_locate(err, &b->source, first->pos);
+	return co_hint(err, "mend it, or skip the rule with # check=skip=%s", first->rule->name);
 }
 
 /* 4. One platform: plan, execute, finish. */
@@ -145,6 +145,7 @@ static void exec_opts(struct build *b, struct co_exec_opts *x)
 				   .cpus = o->cpus,
 				   .output_limit = o->output_limit,
 				   .timeout_s = o->timeout_s,
+				   .jobs = o->jobs,
 				   .layer = {.epoch = b->epoch,
 					     .clamp = true,
 					     .compression = o->compression,
@@ -152,22 +153,53 @@ static void exec_opts(struct build *b, struct co_exec_opts *x)
 					     .docker_types = o->docker_types}};
 }
 
+static void plan_opts(struct build *b, const struct co_platform *platform, struct co_plan_opts *po)
+{
+	const struct co_build_opts *o = b->o;
+	*po = (struct co_plan_opts){.target = *platform,
+				    .platform_given = o->n_platforms > 0,
+				    .target_stage = o->target,
+				    .build_args = o->build_args,
+				    .n_build_args = o->n_build_args,
+				    .contexts = o->contexts,
+				    .n_contexts = o->n_contexts,
+				    .resolve = base_resolve,
+				    .ctx = b,
+				    .bus = b->bus};
+	co_platform_host(&po->build);
+}
+
+/* --check, --call, --dry-run: look, and build nothing. */
+static int preview(struct build *b, struct co_err *err)
+{
+	const struct co_build_opts *o = b->o;
+	struct co_preview p = {.dockerfile = b->ast, .findings = &b->found};
+	struct co_platform host;
+	co_platform_host(&host);
+	if (!o->preview_plan)
+		return o->preview(o->preview_ctx, &p, err);
+	size_t n = o->n_platforms ? o->n_platforms : 1;
+	int r = 0;
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		struct co_plan_opts po;
+		struct co_plan *plan;
+		p.platform = o->n_platforms ? &o->platforms[i] : &host;
+		plan_opts(b, p.platform, &po);
+		r = co_plan_make(&plan, &b->arena, b->ast, &po, err);
+		p.plan = plan;
+		if (!r)
+			r = o->preview(o->preview_ctx, &p, err);
+	}
+	return r;
+}
+
 static int build_platform(struct build *b, const struct co_platform *platform,
 			  struct co_descriptor *desc, struct co_digest *config, struct co_err *err)
 {
 	const struct co_build_opts *o = b->o;
-	struct co_plan_opts po = {.target = *platform,
-				  .platform_given = o->n_platforms > 0,
-				  .target_stage = o->target,
-				  .build_args = o->build_args,
-				  .n_build_args = o->n_build_args,
-				  .contexts = o->contexts,
-				  .n_contexts = o->n_contexts,
-				  .resolve = base_resolve,
-				  .ctx = b,
-				  .bus = b->bus};
-	co_platform_host(&po.build);
+	struct co_plan_opts po;
 	struct co_plan *plan;
+	plan_opts(b, platform, &po);
 	struct co_exec *x = NULL;
 	struct co_exec_opts xo;
 	struct co_built built = {0};
@@ -247,6 +279,8 @@ static int run(struct build *b, struct co_build_result *res, struct co_err *err)
 		r = co_dockerfile_parse(&b->ast, &b->arena, &b->source, err);
 	if (!r)
 		r = lint(b, err);
+	if (!r && b->o->preview)
+		return preview(b, err);
 	if (!r)
 		r = epoch_choose(b, err);
 	if (!r)

@@ -22,6 +22,7 @@ struct build {
 	struct co_source source; /* the Dockerfile; text owned */
 	char *source_name;	 /* owned */
 	struct co_dockerfile *ast;
+	struct co_findings found;
 	int64_t epoch;
 	struct co_ref *refs; /* of the tags */
 	size_t n_refs;

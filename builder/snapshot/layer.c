@@ -10,7 +10,6 @@
 #define XATTR_LIST_MAX	65536
 #define XATTR_VALUE_MAX 65536
 #define WHITEOUT	".wh."
-#define WHITEOUT_OPAQUE ".wh..wh..opq"
 
 int layer_begin(struct layer_out *l, struct co_store *s, const struct co_root *root,
 		const struct co_layer_opts *o, struct co_bus *bus, struct co_err *err)
@@ -113,10 +112,12 @@ static int read_target(int dirfd, const char *name, struct co_arena *a, const ch
 	return 0;
 }
 
-static int drop_socket(struct layer_out *l, int dirfd, const char *name)
+int layer_drop_socket(struct layer_out *l, int dirfd, const char *name, const char *path,
+		      struct co_err *err)
 {
-	/* a layer can not hold one, so a warm build would not have it either */
-	return l->settle ? unlinkat(dirfd, name, 0) : 0;
+	if (l->settle && unlinkat(dirfd, name, 0) < 0)
+		return co_fail_sys(err, "remove the socket /%s", path);
+	return 0;
 }
 
 int layer_add(struct layer_out *l, int dirfd, const char *name, const char *path,
@@ -124,7 +125,7 @@ int layer_add(struct layer_out *l, int dirfd, const char *name, const char *path
 {
 	auto_arena a = CO_ARENA_INIT;
 	if (S_ISSOCK(m->mode))
-		return drop_socket(l, dirfd, name);
+		return layer_drop_socket(l, dirfd, name, path, err);
 	struct co_tar_entry e = {.path = path,
 				 .mode = m->mode,
 				 .uid = m->uid,
@@ -173,13 +174,6 @@ int layer_whiteout(struct layer_out *l, const char *path, struct co_err *err)
 	const char *slash = strrchr(path, '/');
 	int dir = slash ? (int)(slash + 1 - path) : 0;
 	return add_marker(l, co_arena_printf(&a, "%.*s" WHITEOUT "%s", dir, path, path + dir), err);
-}
-
-int layer_opaque(struct layer_out *l, const char *dir, struct co_err *err)
-{
-	auto_arena a = CO_ARENA_INIT;
-	return add_marker(l, co_arena_printf(&a, "%s%s" WHITEOUT_OPAQUE, dir, *dir ? "/" : ""),
-			  err);
 }
 
 static const char *layer_media_type(const struct co_layer_opts *o)

@@ -5,14 +5,18 @@
 #include "snapshot-internal.h"
 #include <stdlib.h>
 
-const struct co_rootfs_ops *const co_rootfs_backends[] = {&co_rootfs_overlay, NULL};
+const struct co_rootfs_ops *const co_rootfs_backends[] = {&co_rootfs_overlay, &co_rootfs_plain,
+							  NULL};
 
-static const struct co_rootfs_ops *choose(struct co_store *s, const char *name, struct co_err *err)
+static const struct co_rootfs_ops *choose(struct co_store *s, const char *name, bool owners,
+					  struct co_err *err)
 {
 	auto_buf names = CO_BUF_INIT(CO_BUF_SMALL);
 	for (size_t i = 0; co_rootfs_backends[i]; i++) {
 		const struct co_rootfs_ops *ops = co_rootfs_backends[i];
 		co_buf_addf(&names, "%s%s", i ? ", " : "", ops->name);
+		if (owners && !ops->keeps_inodes)
+			continue;
 		if (name ? !strcmp(name, ops->name) : ops->usable(s))
 			return ops;
 	}
@@ -39,7 +43,7 @@ static struct co_rootfs *make(const struct co_rootfs_ops *ops, struct co_store *
 int co_rootfs_open(struct co_rootfs **out, struct co_store *s, const char *backend,
 		   struct co_owntab *owners, struct co_bus *bus, struct co_err *err)
 {
-	const struct co_rootfs_ops *ops = choose(s, backend, err);
+	const struct co_rootfs_ops *ops = choose(s, backend, owners != NULL, err);
 	if (!ops)
 		return err->code;
 	struct co_rootfs *r = make(ops, s, owners, bus);
@@ -83,10 +87,10 @@ int co_rootfs_view(struct co_rootfs *r, const struct co_root **root, struct co_e
 	return r->ops->view(r, root, err);
 }
 
-int co_rootfs_fork(struct co_rootfs **out, struct co_rootfs *from, struct co_err *err)
+int co_rootfs_reader(struct co_rootfs **out, struct co_rootfs *from, struct co_err *err)
 {
 	struct co_rootfs *r = make(from->ops, from->store, from->owners, from->bus);
-	int e = from->ops->fork(r, from, err);
+	int e = from->ops->reader(r, from, err);
 	if (e < 0) {
 		free(r);
 		return e;

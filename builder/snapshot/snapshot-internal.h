@@ -6,12 +6,14 @@
 #include <cooper/arena.h>
 #include <cooper/auto.h>
 #include <cooper/buf.h>
+#include <cooper/names.h>
 #include <cooper/snapshot.h>
 #include <cooper/tar.h>
 #include <string.h>
 
 struct co_rootfs_ops {
 	const char *name;
+	bool keeps_inodes; /* what the ownership table needs; a copy-up makes new ones */
 	/* Can this backend work on the store's file system? Tries it. */
 	bool (*usable)(struct co_store *s);
 	int (*open)(struct co_rootfs *r, struct co_err *err);
@@ -21,10 +23,10 @@ struct co_rootfs_ops {
 		      struct co_err *err);
 	void (*abort)(struct co_rootfs *r);
 	int (*view)(struct co_rootfs *r, const struct co_root **root, struct co_err *err);
-	int (*fork)(struct co_rootfs *to, struct co_rootfs *from, struct co_err *err);
+	int (*reader)(struct co_rootfs *to, struct co_rootfs *from, struct co_err *err);
 	void (*close)(struct co_rootfs *r);
 };
-extern const struct co_rootfs_ops co_rootfs_overlay;
+extern const struct co_rootfs_ops co_rootfs_overlay, co_rootfs_plain;
 
 struct co_rootfs {
 	const struct co_rootfs_ops *ops;
@@ -33,6 +35,10 @@ struct co_rootfs {
 	struct co_bus *bus;	  /* borrowed */
 	void *state;		  /* the backend's; owned by it */
 };
+
+/* unpack_layer.c: INTEGRITY when the content is not the diff id. */
+int unpack_layer(struct co_rootfs *r, const struct co_layer *layer, const struct co_root *root,
+		 enum co_unpack_mode mode, struct co_err *err);
 
 /* ---- layer.c: changes → tar → diff id → compress → store ---- */
 struct link_map;
@@ -56,23 +62,66 @@ int layer_begin(struct layer_out *l, struct co_store *s, const struct co_root *r
 int layer_add(struct layer_out *l, int dirfd, const char *name, const char *path,
 	      const struct co_meta *m, struct co_err *err);
 int layer_whiteout(struct layer_out *l, const char *path, struct co_err *err);
-int layer_opaque(struct layer_out *l, const char *dir, struct co_err *err);
+/* A layer can not hold a socket, so a warm build would not have it either: it is removed. */
+int layer_drop_socket(struct layer_out *l, int dirfd, const char *name, const char *path,
+		      struct co_err *err);
 /* A directory's time, set after its children were dealt with. */
 int layer_settle_dir(struct layer_out *l, int dirfd, const char *name, const struct co_meta *m);
 int layer_finish(struct layer_out *l, struct co_layer *out, struct co_err *err);
 void layer_abort(struct layer_out *l);
+
+/* co_names_read with its error told. */
+static inline int names_read(struct co_names *out, int dirfd, struct co_err *err)
+{
+	return co_names_read(out, dirfd) < 0 ? co_fail_sys(err, "read a directory") : 0;
+}
+
+/* ---- diff.c: the tree before a step beside the tree after it ---- */
+/* An entry whose owner, mode, size and times are what they were. */
+struct same_query {
+	void *dir;	  /* as enter() gave it */
+	const char *name; /* in both directories */
+	const char *path; /* from the root */
+	const struct co_meta *was, *is;
+	const struct co_root *root; /* after */
+	int dirfd;
+};
+struct old_ops {
+	/* A directory of the tree before; dir NULL: the root. NULL when it can not be had. */
+	void *(*enter)(void *ctx, void *dir, const char *name);
+	void (*leave)(void *ctx, void *dir);
+	bool (*stat)(void *ctx, void *dir, const char *name, struct co_meta *out);
+	int (*names)(void *ctx, void *dir, struct co_names *out, struct co_err *err);
+	/* Are link target, extended attributes and content the same too? 1, 0, <0. */
+	int (*same)(void *ctx, const struct same_query *q, struct co_err *err);
+};
+struct old_tree {
+	const struct old_ops *ops;
+	void *ctx;
+};
+struct new_tree {
+	bool complete;	/* a missing name is a deletion (else: nothing changed there) */
+	bool whiteouts; /* character devices 0:0 are deletions */
+	/* complete below this directory, though not above (overlay: opaque); may be NULL */
+	bool (*replaced)(void *ctx, int dirfd, const char *name);
+	/* remembers the entry as the state after the step; gives what stands for a directory; may
+	 * be NULL */
+	void *(*record)(void *ctx, void *dir, const char *name, const struct co_meta *m);
+	void (*update)(void *ctx, void *entry, const struct co_meta *m);
+	void *record_root;
+	void *ctx;
+};
+/* Adds everything that differs to the layer. fd: the root of the tree after the step. */
+int diff_write(struct layer_out *out, int fd, const struct old_tree *old,
+	       const struct new_tree *now, struct co_err *err);
+/* Extended attributes of two entries are the same (both through their roots). */
+bool same_xattrs(const struct co_root *a, int adir, const char *aname, const struct co_root *b,
+		 int bdir, const char *bname);
+/* Two open files hold the same bytes: 1, 0, -1 with errno. */
+int same_bytes(int a, int b);
 
 /* ---- links.c: (dev, inode) → first path ---- */
 struct link_map *link_map_new(void);
 /* The path stored for an inode, or NULL after storing this one. */
 const char *link_map_put(struct link_map *m, uint64_t dev, uint64_t ino, const char *path);
 void link_map_free(struct link_map *m);
-
-/* ---- names.c: a directory's entries, sorted by bytes ---- */
-struct names {
-	char **items;
-	size_t n;
-	struct co_arena arena;
-};
-int names_read(struct names *out, int dirfd, struct co_err *err);
-void names_release(struct names *n);

@@ -101,7 +101,7 @@ static int detect(struct inflate *f, struct co_err *err)
 	}
 	f->codec = codec_of(f->in, f->len);
 	r = f->codec->open(f, err);
-	return r;
+	return r < 0 ? co_wrap(err, "%s", f->codec->name) : 0;
 }
 
 static ssize_t inflate_read(void *self, void *data, size_t len, struct co_err *err)

@@ -75,12 +75,12 @@ int late_add(struct unpacker *x, const char *full, const struct co_tar_entry *e,
 }
 
 static int late_set(struct unpacker *x, const struct late_dir *d, bool modes, int dirfd,
-		    const char *name, const struct stat *st, struct co_err *err)
+		    const char *name, const struct co_meta *m, struct co_err *err)
 {
 	int r;
 
 	if (modes)
-		r = co_root_set_owner_mode(x->root, dirfd, name, st->st_uid, st->st_gid, d->mode);
+		r = co_root_set_owner_mode(x->root, dirfd, name, m->uid, m->gid, d->mode);
 	else
 		r = co_root_set_mtime(x->root, dirfd, name, d->mtime);
 	return r < 0 ? co_fail_sys(err, "%s", d->path) : 0;
@@ -91,7 +91,7 @@ static int late_one(struct unpacker *x, const struct late_dir *d, bool modes, st
 {
 	char dir[FULL_MAX];
 	const char *name;
-	struct stat st;
+	struct co_meta m;
 	auto_fd self = -1;
 	int r;
 
@@ -104,11 +104,9 @@ static int late_one(struct unpacker *x, const struct late_dir *d, bool modes, st
 		return r < 0 ? r : 0;
 	if (!*name)
 		self = openat(x->parent.fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fstatat(*name ? x->parent.fd : self, name, &st, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH) <
-		    0 ||
-	    !S_ISDIR(st.st_mode))
+	if (co_root_stat(x->root, *name ? x->parent.fd : self, name, &m) < 0 || !S_ISDIR(m.mode))
 		return 0;
-	return late_set(x, d, modes, *name ? x->parent.fd : self, name, &st, err);
+	return late_set(x, d, modes, *name ? x->parent.fd : self, name, &m, err);
 }
 
 int late_apply(struct unpacker *x, struct co_err *err)

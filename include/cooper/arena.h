@@ -17,12 +17,12 @@ struct co_arena {
 	}
 void *co_arena_alloc(struct co_arena *a, size_t size);
 void *co_arena_dup(struct co_arena *a, const void *data, size_t len); /* adds a NUL behind */
-char *co_arena_strdup(struct co_arena *a, const char *s);             /* NULL gives NULL */
+char *co_arena_strdup(struct co_arena *a, const char *s);	      /* NULL gives NULL */
 char *co_arena_strndup(struct co_arena *a, const char *s, size_t n);
 char *co_arena_printf(struct co_arena *a, const char *fmt, ...) co_printf(2, 3);
 void co_arena_release(struct co_arena *a);
-#define auto_arena          co_cleanup(co_arena_release) struct co_arena
-#define co_arena_new(a, T)  ((T *)co_arena_alloc((a), sizeof(T)))
+#define auto_arena	   co_cleanup(co_arena_release) struct co_arena
+#define co_arena_new(a, T) ((T *)co_arena_alloc((a), sizeof(T)))
 /* Grows an array that lives in the arena by one zeroed element and returns a pointer to it.
  * items and count are lvalues; the old array is left behind. */
 #define co_arena_push(a, items, count)                                                             \

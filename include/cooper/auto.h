@@ -53,7 +53,7 @@ static inline void co_close_dir(DIR **d)
 	*d = NULL;
 	errno = e;
 }
-#define auto_fd   co_cleanup(co_close_fd) int
+#define auto_fd	  co_cleanup(co_close_fd) int
 #define auto_free co_cleanup(co_free_ptr)
 #define auto_file co_cleanup(co_close_file) FILE *
 #define auto_dir  co_cleanup(co_close_dir) DIR *

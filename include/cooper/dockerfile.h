@@ -15,13 +15,14 @@
 
 /* X(NAME) — every instruction; facts about each are rows of builder/dockerfile/insn.def. */
 #define CO_INSNS(X)                                                                                \
-	X(FROM) X(RUN) X(COPY) X(ADD) X(ENV) X(ARG) X(LABEL) X(WORKDIR) X(USER) X(EXPOSE) X(VOLUME) \
-	X(CMD) X(ENTRYPOINT) X(SHELL) X(STOPSIGNAL) X(HEALTHCHECK) X(ONBUILD) X(MAINTAINER)
+	X(FROM)                                                                                    \
+	X(RUN) X(COPY) X(ADD) X(ENV) X(ARG) X(LABEL) X(WORKDIR) X(USER) X(EXPOSE) X(VOLUME) X(CMD) \
+		X(ENTRYPOINT) X(SHELL) X(STOPSIGNAL) X(HEALTHCHECK) X(ONBUILD) X(MAINTAINER)
 enum co_op {
 #define CO_OP_ENUM(n) CO_OP_##n,
 	CO_INSNS(CO_OP_ENUM)
 #undef CO_OP_ENUM
-	CO_OP_COUNT
+		CO_OP_COUNT
 };
 const char *co_op_name(enum co_op op); /* "RUN" */
 
@@ -53,7 +54,8 @@ struct co_kv {
 struct co_insn {
 	enum co_op op;
 	const char *keyword;  /* as written, e.g. "run" */
-	const char *original; /* the whole instruction with continuations joined, heredoc bodies after it */
+	const char *original; /* the whole instruction with continuations joined, heredoc bodies
+				 after it */
 	struct co_pos pos;
 	struct co_flag *flags;
 	size_t n_flags;
@@ -75,7 +77,7 @@ struct co_insn {
 const struct co_flag *co_insn_flag(const struct co_insn *i, const char *name);
 
 struct co_stage_ast {
-	struct co_insn *from; /* its arg: base image text */
+	struct co_insn *from; /* its args: base image text, or that, "AS" and the name */
 	const char *base;     /* raw, unexpanded */
 	const char *name;     /* lower case, NULL if none */
 	const char *name_raw;
@@ -118,7 +120,8 @@ struct co_vars {
 	/* Value or NULL when unset. */
 	const char *(*get)(void *ctx, const char *name);
 	void *ctx;
-	/* Called for a variable that is unset and has no default (rule UndefinedVar); may be NULL. */
+	/* Called for a variable that is unset and has no default (rule UndefinedVar); may be NULL.
+	 */
 	void (*undefined)(void *ctx, const char *name);
 };
 /* Expands one word: quotes removed, escapes processed, all operators of the fact sheet 3.3. */

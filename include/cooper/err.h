@@ -53,11 +53,11 @@ struct co_source {
 };
 
 struct co_err {
-	int code; /* negative CO_E_*, 0 while unset */
-	int sys;  /* errno or HTTP status behind it, 0 if none */
+	int code;	 /* negative CO_E_*, 0 while unset */
+	int sys;	 /* errno or HTTP status behind it, 0 if none */
 	int exit_status; /* overrides the code's exit status when not 0 (a RUN's own code) */
 	struct co_pos pos;
-	char file[256];     /* file of pos, "" if none */
+	char file[256];	    /* file of pos, "" if none */
 	char excerpt[1024]; /* the lines from pos.line on, joined by \n, "" if none */
 	char msg[1024];
 	char hint[512];
@@ -67,7 +67,7 @@ struct co_err {
 	{                                                                                          \
 		0                                                                                  \
 	}
-#define co_must_check __attribute__((warn_unused_result))
+#define co_must_check	__attribute__((warn_unused_result))
 #define co_printf(f, a) __attribute__((format(printf, f, a)))
 
 /* Sets code and message (the first failure wins: asserts that *err was unset). Returns code. */

@@ -11,22 +11,22 @@
 #include <stdint.h>
 
 #define CO_EVENTS(X)                                                                               \
-	X(BUILD_START, "build-start")   /* name: Dockerfile, count: steps */                       \
-	X(STEP_START, "step-start")     /* step, stage, name: instruction text, pos */             \
-	X(STEP_OUTPUT, "step-output")   /* step, text/len, fd (1 or 2) */                          \
-	X(STEP_DONE, "step-done")       /* step, cached, ok, elapsed_ns */                         \
-	X(TRANSFER, "transfer")         /* name: what, dir, done/total bytes, finished */          \
-	X(NOTE, "note")                 /* text: one line of information */                        \
-	X(WARNING, "warning")           /* text, rule, pos/file */                                 \
-	X(POLICY, "policy")             /* text, rule, pos/file: a gate's finding */               \
-	X(RESULT, "result")             /* name: kind ("manifest","config","tag",…), text: value */ \
-	X(BUILD_DONE, "build-done")     /* ok, elapsed_ns */
+	X(BUILD_START, "build-start") /* name: Dockerfile, count: steps */                         \
+	X(STEP_START, "step-start")   /* step, stage, name: instruction text, pos */               \
+	X(STEP_OUTPUT, "step-output") /* step, text/len, fd (1 or 2) */                            \
+	X(STEP_DONE, "step-done")     /* step, cached, ok, elapsed_ns */                           \
+	X(TRANSFER, "transfer")	      /* name: what, dir, done/total bytes, finished */            \
+	X(NOTE, "note")		      /* text: one line of information */                          \
+	X(WARNING, "warning")	      /* text, rule, pos/file */                                   \
+	X(POLICY, "policy")	      /* text, rule, pos/file: a gate's finding */                 \
+	X(RESULT, "result")	    /* name: kind ("manifest","config","tag",…), text: value */  \
+	X(BUILD_DONE, "build-done") /* ok, elapsed_ns */
 
 enum co_event_kind {
 #define CO_EVENT_ENUM(name, text) CO_EV_##name,
 	CO_EVENTS(CO_EVENT_ENUM)
 #undef CO_EVENT_ENUM
-	CO_EV_COUNT
+		CO_EV_COUNT
 };
 enum co_event_dir { CO_DIR_NONE, CO_DIR_PULL, CO_DIR_PUSH, CO_DIR_LOCAL };
 

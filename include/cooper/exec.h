@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * exec.h — carry out a plan: stage by stage, step by step; a step whose key is known takes its layer
- * from the cache and touches no file system. Root filesystems are made when the first step needs
- * one.
+ * exec.h — carry out a plan: stage by stage, step by step; a step whose key is known takes its
+ * layer from the cache and touches no file system. Root filesystems are made when the first step
+ * needs one.
  */
 #pragma once
 #include <cooper/cache.h>
@@ -38,6 +38,7 @@ struct co_exec_opts {
 	uint64_t memory, pids, output_limit;
 	double cpus;
 	unsigned timeout_s;
+	unsigned jobs;		      /* stages at a time; 0: as many as there are cores */
 	const char *const *add_hosts; /* "name:ip", NULL-ended, or NULL */
 	const char *clock_env;	      /* SOURCE_DATE_EPOCH as text, for ARG-less reproducibility */
 };

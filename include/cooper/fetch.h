@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * fetch.h — what a build brings in besides images: files by URL, git trees, remote contexts. Nothing
- * is used before its checksum, where one is given, was verified.
+ * fetch.h — what a build brings in besides images: files by URL, git trees, remote contexts.
+ * Nothing is used before its checksum, where one is given, was verified.
  */
 #pragma once
 #include <cooper/context.h>
@@ -12,10 +12,10 @@
 /* ADD url: downloads into the store's tmp. checksum "sha256:<hex>" or NULL; INTEGRITY on mismatch,
  * and nothing is kept. header: see struct co_download. */
 struct co_fetched {
-	int fd;			/* owned; the file, unlinked already */
+	int fd; /* owned; the file, unlinked already */
 	struct co_digest digest;
 	uint64_t size;
-	int64_t mtime;		/* Last-Modified, -1 unknown */
+	int64_t mtime; /* Last-Modified, -1 unknown */
 	char filename[256];
 };
 int co_fetch_url(struct co_fetched *out, struct co_store *s, struct co_registry *r, const char *url,

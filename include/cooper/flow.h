@@ -7,6 +7,7 @@
 #include <cooper/err.h>
 #include <cooper/event.h>
 #include <cooper/exec.h>
+#include <cooper/lint.h>
 #include <cooper/plan.h>
 #include <cooper/registry.h>
 #include <cooper/store.h>
@@ -21,10 +22,19 @@ struct co_output {
 enum co_user_policy { CO_USER_ENFORCE, CO_USER_WARN, CO_USER_OFF };
 enum co_cache_use { CO_CACHE_ON, CO_CACHE_OFF };
 
+/* A build that stops before anything is executed (--check, --call, --dry-run) shows this instead.
+ * Pointers are valid during the call. */
+struct co_preview {
+	const struct co_dockerfile *dockerfile;
+	const struct co_findings *findings; /* never failing here, whatever check=error says */
+	const struct co_plan *plan;	    /* of one platform; NULL unless preview_plan */
+	const struct co_platform *platform;
+};
+
 /* Plain data from the command line; strings are borrowed. */
 struct co_build_opts {
-	const char *context;	/* CONTEXT argument; "-" is stdin */
-	const char *dockerfile; /* -f; "-" is stdin; NULL: Dockerfile */
+	const char *context;	 /* CONTEXT argument; "-" is stdin */
+	const char *dockerfile;	 /* -f; "-" is stdin; NULL: Dockerfile */
 	const char *const *tags; /* NULL-ended */
 	const struct co_kv *build_args;
 	size_t n_build_args;
@@ -39,14 +49,19 @@ struct co_build_opts {
 	size_t n_platforms;
 	const struct co_output *outputs;
 	size_t n_outputs;
-	bool push, pull, no_cache, dry_run;
+	bool push, pull, no_cache;
+	/* Not NULL: called once, or with preview_plan once a platform, and nothing is built. A
+	 * negative result ends the build with it. */
+	int (*preview)(void *ctx, const struct co_preview *p, struct co_err *err);
+	void *preview_ctx;
+	bool preview_plan;
 	const char *iidfile, *metadata_file, *digest_file;
 	const char *store_root;
 	const char *sandbox;
 	enum co_user_policy user_policy;
 	const char *epoch; /* --timestamp or SOURCE_DATE_EPOCH; NULL: from the context */
 	enum co_compression compression;
-	int compression_level;
+	int compression_level; /* < 0: default */
 	bool docker_types;
 	const struct co_secret *secrets;
 	size_t n_secrets;
@@ -57,14 +72,14 @@ struct co_build_opts {
 	const char *const *add_hosts;
 	uint64_t memory, pids, output_limit;
 	double cpus;
-	unsigned timeout_s;
+	unsigned timeout_s, jobs;
 	const char *check; /* lint settings; NULL: the directive's */
 	struct co_registry_opts registry;
 };
 /* What came out. */
 struct co_build_result {
-	struct co_descriptor desc;   /* manifest, or index of several platforms */
-	struct co_digest config;     /* of the single platform */
+	struct co_descriptor desc; /* manifest, or index of several platforms */
+	struct co_digest config;   /* of the single platform */
 	size_t warnings;
 };
 int co_build(const struct co_build_opts *o, struct co_bus *bus, struct co_build_result *out,
@@ -74,8 +89,8 @@ int co_build(const struct co_build_opts *o, struct co_bus *bus, struct co_build_
  * "docker-archive:FILE", "docker://REF"; without a prefix the store is asked first, then the
  * registry. Manifest, config and all layers are in the store afterwards. */
 int co_find_image(struct co_store *s, struct co_registry *r, const char *name,
-		  const struct co_platform *platform, bool with_layers,
-		  struct co_descriptor *out, struct co_err *err) co_must_check;
+		  const struct co_platform *platform, bool with_layers, struct co_descriptor *out,
+		  struct co_err *err) co_must_check;
 int co_pull_image(struct co_store *s, struct co_registry *r, const char *name,
 		  const struct co_platform *platform, struct co_descriptor *out,
 		  struct co_err *err) co_must_check;

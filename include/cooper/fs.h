@@ -10,7 +10,7 @@
 #include <sys/types.h>
 
 int co_write_all(int fd, const void *data, size_t len); /* EINTR and short writes handled */
-ssize_t co_read_full(int fd, void *data, size_t len);   /* up to len bytes, short only at the end */
+ssize_t co_read_full(int fd, void *data, size_t len);	/* up to len bytes, short only at the end */
 /* Writes data to a temporary file beside path and renames it over path: never half-written, no
  * link followed. mode is exact. */
 int co_write_file(int dirfd, const char *path, const void *data, size_t len, mode_t mode,

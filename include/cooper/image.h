@@ -15,17 +15,17 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define CO_MT_OCI_INDEX	     "application/vnd.oci.image.index.v1+json"
-#define CO_MT_OCI_MANIFEST   "application/vnd.oci.image.manifest.v1+json"
-#define CO_MT_OCI_CONFIG     "application/vnd.oci.image.config.v1+json"
-#define CO_MT_OCI_LAYER	     "application/vnd.oci.image.layer.v1.tar"
-#define CO_MT_OCI_LAYER_GZIP "application/vnd.oci.image.layer.v1.tar+gzip"
-#define CO_MT_OCI_LAYER_ZSTD "application/vnd.oci.image.layer.v1.tar+zstd"
-#define CO_MT_DOCKER_LIST    "application/vnd.docker.distribution.manifest.list.v2+json"
+#define CO_MT_OCI_INDEX	      "application/vnd.oci.image.index.v1+json"
+#define CO_MT_OCI_MANIFEST    "application/vnd.oci.image.manifest.v1+json"
+#define CO_MT_OCI_CONFIG      "application/vnd.oci.image.config.v1+json"
+#define CO_MT_OCI_LAYER	      "application/vnd.oci.image.layer.v1.tar"
+#define CO_MT_OCI_LAYER_GZIP  "application/vnd.oci.image.layer.v1.tar+gzip"
+#define CO_MT_OCI_LAYER_ZSTD  "application/vnd.oci.image.layer.v1.tar+zstd"
+#define CO_MT_DOCKER_LIST     "application/vnd.docker.distribution.manifest.list.v2+json"
 #define CO_MT_DOCKER_MANIFEST "application/vnd.docker.distribution.manifest.v2+json"
-#define CO_MT_DOCKER_CONFIG  "application/vnd.docker.container.image.v1+json"
-#define CO_MT_DOCKER_LAYER   "application/vnd.docker.image.rootfs.diff.tar.gzip"
-#define CO_DEFAULT_PATH	     "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+#define CO_MT_DOCKER_CONFIG   "application/vnd.docker.container.image.v1+json"
+#define CO_MT_DOCKER_LAYER    "application/vnd.docker.image.rootfs.diff.tar.gzip"
+#define CO_DEFAULT_PATH	      "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 struct co_platform {
 	char os[32], arch[32], variant[32]; /* variant may be "" */
@@ -68,14 +68,14 @@ struct co_config {
 	const char *user, *workdir, *stop_signal;
 	struct co_strs env; /* "K=V" in order; see co_config_setenv */
 	struct co_strs entrypoint, cmd, shell, onbuild;
-	bool has_entrypoint, has_cmd; /* set, maybe empty: [] differs from absent */
-	struct co_strs volumes, ports;	/* sorted on output */
+	bool has_entrypoint, has_cmd;  /* set, maybe empty: [] differs from absent */
+	struct co_strs volumes, ports; /* sorted on output */
 	struct co_kvlist {
 		struct co_kvpair {
 			const char *key, *value;
-		} *items;
+		} * items;
 		size_t n;
-	} labels; /* sorted on output */
+	} labels;		       /* sorted on output */
 	struct co_healthcheck *health; /* NULL if none */
 	struct co_digest *diff_ids;
 	size_t n_diff_ids;
@@ -85,12 +85,14 @@ struct co_config {
 };
 /* FROM scratch: working directory "/" and the default PATH, as BuildKit starts. */
 void co_config_init(struct co_config *c, const struct co_platform *p);
-/* Limits: 4 MiB. Repairs a history whose layer count disagrees with diff_ids as BuildKit does: layers
- * too few, the last entries become empty ones; entries too few, some are added. Unknown members are
- * kept, except those that describe a container or the cache of the image's own build. */
+/* Limits: 4 MiB. Repairs a history whose layer count disagrees with diff_ids as BuildKit does:
+ * layers too few, the last entries become empty ones; entries too few, some are added. Unknown
+ * members are kept, except those that describe a container or the cache of the image's own build.
+ */
 int co_config_parse(struct co_config *out, struct co_arena *a, const char *json, size_t len,
 		    struct co_err *err) co_must_check;
-/* Top level sorted by name, `config` in the order of Go's struct, then what cooper does not know. */
+/* Top level sorted by name, `config` in the order of Go's struct, then what cooper does not know.
+ */
 void co_config_write(struct co_buf *out, const struct co_config *c);
 /* Deep copy of the lists' spines so that a child stage can go on from its parent. */
 void co_config_copy(struct co_config *to, struct co_arena *a, const struct co_config *from);
@@ -135,4 +137,5 @@ bool co_media_is_index(const char *media_type);
 bool co_media_is_manifest(const char *media_type);
 /* The entry for a platform with the variant fallbacks of the fact sheet (registry-client.md 5);
  * attestation entries are skipped. A single entry without a platform fits. NULL when none does. */
-const struct co_descriptor *co_index_select(const struct co_index *ix, const struct co_platform *want);
+const struct co_descriptor *co_index_select(const struct co_index *ix,
+					    const struct co_platform *want);

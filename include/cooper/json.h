@@ -14,7 +14,7 @@ static inline void co_json_unref(json_t **j)
 	json_decref(*j);
 	*j = NULL;
 }
-#define auto_json co_cleanup_json_ json_t *
+#define auto_json	 co_cleanup_json_ json_t *
 #define co_cleanup_json_ __attribute__((cleanup(co_json_unref)))
 
 /* Parses one whole document. `what` names it in errors. Refuses keys of one object that differ only

@@ -10,16 +10,19 @@
 
 /* Adds an image to an OCI layout directory (created when missing; blobs first, index.json last by
  * rename). name: annotation org.opencontainers.image.ref.name is its tag; may be NULL. */
-int co_layout_write_dir(struct co_store *s, const struct co_descriptor *desc, const char *const *names,
-			const char *dir, struct co_err *err) co_must_check;
+int co_layout_write_dir(struct co_store *s, const struct co_descriptor *desc,
+			const char *const *names, const char *dir,
+			struct co_err *err) co_must_check;
 /* Writes an archive to a sink (taken). docker true adds manifest.json and writes layers that any
  * `docker load` takes; names: NULL-ended references for RepoTags. */
-int co_layout_write_tar(struct co_store *s, const struct co_descriptor *desc, const char *const *names,
-			bool docker, struct co_sink *out, struct co_err *err) co_must_check;
-/* Reads "dir[:tag][@digest]" resp. an archive file (OCI or docker; compressed too) into the store and
- * gives the descriptor. select NULL: the only image, else by ref name or digest. Nothing is
+int co_layout_write_tar(struct co_store *s, const struct co_descriptor *desc,
+			const char *const *names, bool docker, struct co_sink *out,
+			struct co_err *err) co_must_check;
+/* Reads "dir[:tag][@digest]" resp. an archive file (OCI or docker; compressed too) into the store
+ * and gives the descriptor. select NULL: the only image, else by ref name or digest. Nothing is
  * extracted by the names in the archive. */
 int co_layout_read_dir(struct co_store *s, const char *dir, const char *select,
 		       struct co_descriptor *out, struct co_err *err) co_must_check;
 int co_layout_read_tar(struct co_store *s, struct co_source_stream *in, const char *what,
-		       const char *select, struct co_descriptor *out, struct co_err *err) co_must_check;
+		       const char *select, struct co_descriptor *out,
+		       struct co_err *err) co_must_check;

@@ -23,6 +23,10 @@ struct co_lint_opts {
 	const char *const *build_args; /* names given on the command line, NULL-ended */
 	/* Is this context path ignored (rule CopyIgnoredFile)? NULL: unknown. */
 	bool (*ignored)(void *ctx, const char *path);
+	/* Does the environment of this base image set the variable (rule UndefinedVar)? NULL:
+	 * unknown; then a name in capitals is taken for one of the image's, unless it is one slip
+	 * away from a variable of the Dockerfile. */
+	bool (*base_has)(void *ctx, const char *image, const char *name);
 	void *ctx;
 };
 struct co_findings {

@@ -9,10 +9,11 @@
 #include <sys/types.h>
 
 struct co_proc {
-	const char *const *argv; /* argv[0]: absolute, or searched in the absolute entries of PATH */
-	const char *const *env;  /* NULL-ended KEY=VALUE; NULL: PATH, HOME and locale only */
-	int cwd;		 /* directory descriptor, -1: unchanged */
-	const void *input;	 /* written to stdin; NULL: /dev/null */
+	const char *const
+		*argv;		/* argv[0]: absolute, or searched in the absolute entries of PATH */
+	const char *const *env; /* NULL-ended KEY=VALUE; NULL: PATH, HOME and locale only */
+	int cwd;		/* directory descriptor, -1: unchanged */
+	const void *input;	/* written to stdin; NULL: /dev/null */
 	size_t input_len;
 	unsigned timeout_s; /* 0: none; killed after it */
 };
@@ -21,5 +22,6 @@ struct co_proc {
  * program was interrupted. */
 int co_proc_run(const struct co_proc *p, struct co_buf *out, struct co_buf *errs, int *status,
 		struct co_err *err) co_must_check;
-/* Full path of a program, looked up in absolute PATH entries only; NULL when missing. To be freed. */
+/* Full path of a program, looked up in absolute PATH entries only; NULL when missing. To be freed.
+ */
 char *co_proc_find(const char *name);

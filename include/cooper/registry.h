@@ -15,9 +15,9 @@
 
 /* ---- references ---- */
 struct co_ref {
-	char host[256];	 /* "docker.io", "localhost:5000", "[::1]:5000" */
-	char path[256];	 /* "library/debian" */
-	char tag[129];	 /* "" only when a digest was given without a tag */
+	char host[256]; /* "docker.io", "localhost:5000", "[::1]:5000" */
+	char path[256]; /* "library/debian" */
+	char tag[129];	/* "" only when a digest was given without a tag */
 	struct co_digest digest;
 };
 /* docker's normalisation: docker.io, library/, latest. Errors name what is wrong. */
@@ -29,15 +29,16 @@ const char *co_ref_familiar(const struct co_ref *r, char *buf, size_t len);
 /* ---- client ---- */
 struct co_registry;
 struct co_registry_opts {
-	const char *auth_file;		       /* --authfile; NULL: the usual places in order */
-	const char *const *insecure_hosts;     /* NULL-ended; plain http or unverified TLS allowed */
-	bool http1;			       /* no HTTP/2 */
-	unsigned max_connections;	       /* per host; 0: 4 */
-	unsigned retries;		       /* 0: 6 */
+	const char *auth_file;		   /* --authfile; NULL: the usual places in order */
+	const char *const *insecure_hosts; /* NULL-ended; plain http or unverified TLS allowed */
+	bool http1;			   /* no HTTP/2 */
+	unsigned max_connections;	   /* per host; 0: 4 */
+	unsigned retries;		   /* 0: 6 */
 	struct co_bus *bus;
 };
 int co_registry_open(struct co_registry **out, const struct co_registry_opts *opts,
 		     struct co_err *err) co_must_check;
+/* A forked process may go on using r: it makes connections of its own. */
 void co_registry_close(struct co_registry *r);
 
 /* Manifest (or index) bytes by tag or digest into out; the digest is computed and checked.
@@ -78,23 +79,26 @@ int co_registry_push_blob(struct co_registry *r, struct co_store *s, const struc
 int co_registry_put_manifest(struct co_registry *r, const struct co_ref *ref, const void *data,
 			     size_t len, const char *media_type, struct co_err *err) co_must_check;
 int co_registry_blob_exists(struct co_registry *r, const struct co_ref *repo,
-			    const struct co_digest *d, bool *exists, struct co_err *err) co_must_check;
+			    const struct co_digest *d, bool *exists,
+			    struct co_err *err) co_must_check;
 int co_registry_tags(struct co_registry *r, const struct co_ref *repo, char ***tags, size_t *n,
 		     struct co_err *err) co_must_check;
-int co_registry_delete(struct co_registry *r, const struct co_ref *ref, struct co_err *err) co_must_check;
+int co_registry_delete(struct co_registry *r, const struct co_ref *ref,
+		       struct co_err *err) co_must_check;
 
 /* ---- credentials ---- */
 /* Checks them against the registry, then stores (credential helper when configured, else
  * config.json 0600, written by rename, other members kept). */
 int co_login(struct co_registry *r, const char *host, const char *user, const char *password,
 	     struct co_err *err) co_must_check;
-int co_logout(struct co_registry *r, const char *host, bool *was_there, struct co_err *err) co_must_check;
+int co_logout(struct co_registry *r, const char *host, bool *was_there,
+	      struct co_err *err) co_must_check;
 
 /* ---- plain HTTP(S) downloads (ADD url, contexts): same retry and proxy rules ---- */
 struct co_download {
 	const char *url;
-	const char *header;   /* extra "Name: value" for url's host only; NULL */
-	uint64_t max_bytes;   /* 0: 16 GiB */
+	const char *header; /* extra "Name: value" for url's host only; NULL */
+	uint64_t max_bytes; /* 0: 16 GiB */
 	/* out: */
 	int64_t last_modified; /* seconds, -1 unknown */
 	char filename[256];    /* from the final URL's path; "" if none */

@@ -32,6 +32,7 @@ struct co_meta {
 	/* identity on disk: */
 	uint64_t dev, ino, nlink;
 	struct timespec ctime;
+	uint32_t attrs; /* another value when attributes in the table were set again */
 };
 
 /* All calls address an entry as (dirfd, name) with name one component, or (fd, "") for the object

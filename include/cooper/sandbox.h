@@ -26,12 +26,13 @@ int co_place_enter(enum co_place *out, const char *wanted_sandbox, struct co_bus
 
 struct co_mount_op {
 	enum {
-		CO_MOP_BIND,   /* src_fd (O_PATH) onto target */
-		CO_MOP_TMPFS,  /* size, mode */
-		CO_MOP_FILE,   /* data/len as a read-only file: secrets, hosts, resolv.conf */
-		CO_MOP_SOCKET  /* src_fd: a unix socket (ssh agent) */
+		CO_MOP_BIND,  /* src_fd (O_PATH) onto target */
+		CO_MOP_TMPFS, /* size, mode */
+		CO_MOP_FILE,  /* data/len as a read-only file: secrets, hosts, resolv.conf */
+		CO_MOP_SOCKET /* src_fd: a unix socket (ssh agent) */
 	} kind;
-	const char *target; /* path inside the root; missing targets are created and removed again */
+	const char
+		*target; /* path inside the root; missing targets are created and removed again */
 	int src_fd;
 	bool readonly;
 	uint64_t size;
@@ -62,7 +63,7 @@ struct co_run {
 	int step; /* for STEP_OUTPUT events */
 };
 struct co_result {
-	int status;	   /* wait status of the first process */
+	int status; /* wait status of the first process */
 	bool timed_out, output_cut, oom;
 	int64_t user_us, system_us;
 	uint64_t max_rss_kb;
@@ -75,9 +76,10 @@ struct co_probe {
 	char cure[256];
 };
 struct co_sandbox_ops {
-	const char *name; /* "userns", "chroot", "emulated" */
+	const char *name;		     /* "userns", "chroot", "emulated" */
 	void (*probe)(struct co_probe *out); /* tries in a child; does not change this process */
-	int (*open)(struct co_sandbox **out, enum co_place place, struct co_bus *bus, struct co_err *err);
+	int (*open)(struct co_sandbox **out, enum co_place place, struct co_bus *bus,
+		    struct co_err *err);
 	/* 0 when the process was started and ended (look at result), <0 when it could not be. */
 	int (*run)(struct co_sandbox *s, const struct co_root *root, const struct co_run *run,
 		   struct co_result *result, struct co_err *err);

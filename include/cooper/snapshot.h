@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * snapshot.h — a stage's root filesystem as a stack of unpacked layers, and what a step changed in it
- * as a new layer. Two backends behind one interface: overlay (upper directory = the changes) and
+ * snapshot.h — a stage's root filesystem as a stack of unpacked layers, and what a step changed in
+ * it as a new layer. Two backends behind one interface: overlay (upper directory = the changes) and
  * plain (one tree, walked and compared with the state after the last step).
  */
 #pragma once
@@ -13,18 +13,18 @@
 
 /* A layer as the store knows it. */
 struct co_layer {
-	struct co_descriptor desc;   /* of the compressed blob */
+	struct co_descriptor desc; /* of the compressed blob */
 	struct co_digest diff_id;
-	uint64_t size;		     /* uncompressed bytes */
-	bool empty;		     /* nothing changed: a tar of no members */
+	uint64_t size; /* uncompressed bytes */
+	bool empty;    /* nothing changed: a tar of no members */
 };
 struct co_layer_opts {
-	int64_t epoch;		/* times later than this are clamped to it; INT64_MIN: keep */
-	bool clamp;		/* false: keep all times */
+	int64_t epoch; /* times later than this are clamped to it; INT64_MIN: keep */
+	bool clamp;    /* false: keep all times */
 	enum co_compression compression;
-	int level;		/* < 0: default */
-	unsigned threads;	/* 0: all cores */
-	bool docker_types;	/* Docker media types instead of OCI */
+	int level;	   /* < 0: default */
+	unsigned threads;  /* 0: all cores */
+	bool docker_types; /* Docker media types instead of OCI */
 };
 
 struct co_rootfs;
@@ -39,19 +39,25 @@ int co_rootfs_open(struct co_rootfs **out, struct co_store *s, const char *backe
 const char *co_rootfs_backend(const struct co_rootfs *r);
 /* Puts a layer whose blob is in the store on top (unpacking it once per store for overlay). Checks
  * the diff id while unpacking. */
-int co_rootfs_add_layer(struct co_rootfs *r, const struct co_layer *layer, struct co_err *err) co_must_check;
+int co_rootfs_add_layer(struct co_rootfs *r, const struct co_layer *layer,
+			struct co_err *err) co_must_check;
 /* Starts a step: gives the writable tree. Valid until commit or abort. */
-int co_rootfs_begin(struct co_rootfs *r, const struct co_root **root, struct co_err *err) co_must_check;
-/* Ends it: writes the changes as a layer into the store, clamps the times of what was written in the
- * tree too (a later step sees the same tree on a cold and on a warm build), and puts it on top. */
+int co_rootfs_begin(struct co_rootfs *r, const struct co_root **root,
+		    struct co_err *err) co_must_check;
+/* Ends it: writes the changes as a layer into the store, clamps the times of what was written in
+ * the tree too (a later step sees the same tree on a cold and on a warm build), and puts it on top.
+ */
 int co_rootfs_commit(struct co_rootfs *r, const struct co_layer_opts *opts, struct co_layer *out,
 		     struct co_err *err) co_must_check;
 /* Throws the step's changes away (best effort for plain). */
 void co_rootfs_abort(struct co_rootfs *r);
 /* Read-only view of the tree between steps (COPY --from, passwd look-ups). Borrowed. */
-int co_rootfs_view(struct co_rootfs *r, const struct co_root **root, struct co_err *err) co_must_check;
-/* A second stack with the same layers (FROM stage). */
-int co_rootfs_fork(struct co_rootfs **out, struct co_rootfs *from, struct co_err *err) co_must_check;
+int co_rootfs_view(struct co_rootfs *r, const struct co_root **root,
+		   struct co_err *err) co_must_check;
+/* The same tree for reading only, for a process that was forked while `from` was open: closing it
+ * leaves what belongs to `from` alone. */
+int co_rootfs_reader(struct co_rootfs **out, struct co_rootfs *from,
+		     struct co_err *err) co_must_check;
 void co_rootfs_close(struct co_rootfs *r);
 
 /* Writes a whole tree as tar (type=tar, type=local exports), deterministic. Takes out. */

@@ -28,8 +28,9 @@ bool co_parse_octal(const char *s, uint32_t *out);
 bool co_parse_size(const char *s, uint64_t *out);
 /* Go durations: "1h30m", "250ms", "0" → nanoseconds. */
 bool co_parse_duration(const char *s, int64_t *ns);
-/* Levenshtein distance, and the nearest of a NULL-ended list for "did you mean": NULL when nothing
- * is near (distance over a third of the length, at least 1 and at most 3). */
+/* Edit distance (insert, delete, change, swap of neighbours), and the nearest of a NULL-ended list
+ * for "did you mean": NULL when nothing is near (distance over a third of the length, at least 1
+ * and at most 3). */
 unsigned co_distance(const char *a, const char *b);
 const char *co_nearest(const char *word, const char *const *list);
 /* 12.3MB style into buf (decimal units as docker shows them). Returns buf. */

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * build_args.h — `cooper build` as typed, and its way to the plain data that flow works with.
+ */
+#pragma once
+#include "cli.h"
+
+struct build_args {
+	struct common_opts common;
+	struct progress_opts progress;
+	struct text_list tags, build_args, labels, annotations, contexts, platforms, outputs;
+	struct text_list secrets, ssh, add_hosts, allow;
+	const char *file, *target, *iidfile, *metadata_file, *digest_file;
+	const char *network, *memory, *cpus, *timeout, *output_limit, *sandbox, *user_policy;
+	const char *timestamp, *compression, *compression_level, *call, *check_rules;
+	unsigned pids;
+	bool push, pull, no_cache, dry_run, check;
+};
+enum build_call { CALL_BUILD, CALL_CHECK, CALL_OUTLINE, CALL_TARGETS, CALL_PLAN };
+
+/* Strings and lists live as long as the arena and argv. */
+int build_opts_make(struct co_build_opts *out, enum build_call *call, struct cmd_ctx *c,
+		    const struct build_args *a) co_must_check;
+/* build_output.c: one -o value, added to out. */
+int build_output_add(struct co_build_opts *out, struct cmd_ctx *c, const char *text) co_must_check;
+/* --tag, also from -o type=image,name=…; the list stays NULL-ended. */
+void build_tag_add(struct co_build_opts *out, struct cmd_ctx *c, const char *name);
+int build_compression(struct co_build_opts *out, struct cmd_ctx *c, const char *name,
+		      const char *level, const char *flag) co_must_check;
+int build_bool(bool *out, struct cmd_ctx *c, const char *value, const char *what) co_must_check;
+/* build_refused.c */
+extern const struct refusal build_refused[];
+/* build_call.c: --check, --call and --dry-run. Returns an exit status or a negative code. */
+int build_call(struct cmd_ctx *c, struct co_build_opts *o, enum build_call call);

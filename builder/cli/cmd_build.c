@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * build: the flags, and what is printed in the end.
+ */
+#include "build_args.h"
+#include "commands.h"
+
+#define AT(member) offsetof(struct build_args, member)
+static const struct opt build_table[] = {
+	{"tag", 't', OPT_LIST, "NAME", "name of the image, for example registry.example/app:1",
+	 AT(tags)},
+	{"file", 'f', OPT_TEXT, "FILE", "the Dockerfile (default: Dockerfile in CONTEXT; -: stdin)",
+	 AT(file)},
+	{"build-arg", 0, OPT_LIST, "NAME[=VALUE]",
+	 "value of an ARG; without = from the environment", AT(build_args)},
+	{"target", 0, OPT_TEXT, "STAGE", "build up to this stage", AT(target)},
+	{"platform", 0, OPT_LIST, "OS/ARCH,…", "platforms to build for (default: this machine's)",
+	 AT(platforms)},
+	{"push", 0, OPT_FLAG, NULL, "push the image under all its names", AT(push)},
+	{"output", 'o', OPT_LIST, "SPEC",
+	 "type=oci|docker|tar|local,dest=PATH; DIR: its files; -: a tar on stdout", AT(outputs)},
+	{"label", 0, OPT_LIST, "KEY=VALUE", "label of the image", AT(labels)},
+	{"annotation", 0, OPT_LIST, "KEY=VALUE", "annotation of the manifest", AT(annotations)},
+	{"iidfile", 0, OPT_TEXT, "FILE", "write the image id to FILE", AT(iidfile)},
+	{"digest-file", 0, OPT_TEXT, "FILE", "write the manifest's digest to FILE",
+	 AT(digest_file)},
+	{"metadata-file", 0, OPT_TEXT, "FILE", "write what was built to FILE, as JSON",
+	 AT(metadata_file)},
+	{"build-context", 0, OPT_LIST, "NAME=SOURCE",
+	 "more places to COPY from: directory, docker-image://, oci-layout://, git or http URL",
+	 AT(contexts)},
+	{"secret", 0, OPT_LIST, "id=ID[,src=FILE|,env=VAR]", "secret for RUN --mount=type=secret",
+	 AT(secrets)},
+	{"ssh", 0, OPT_LIST, "default|ID[=SOCKET]", "agent for RUN --mount=type=ssh", AT(ssh)},
+	{"no-cache", 0, OPT_FLAG, NULL, "carry every step out anew", AT(no_cache)},
+	{"pull", 0, OPT_FLAG, NULL, "ask the registry for base images even if the store has them",
+	 AT(pull)},
+	{"network", 0, OPT_TEXT, "MODE", "network of RUN: default, none or host", AT(network)},
+	{"add-host", 0, OPT_LIST, "NAME:IP", "line for /etc/hosts during RUN", AT(add_hosts)},
+	{"allow", 0, OPT_LIST, "WHAT", "allow network.host or security.insecure to the Dockerfile",
+	 AT(allow)},
+	{"memory", 'm', OPT_TEXT, "SIZE", "memory limit of a step, for example 2g", AT(memory)},
+	{"cpus", 0, OPT_TEXT, "NUMBER", "CPU limit of a step, for example 1.5", AT(cpus)},
+	{"pids", 0, OPT_COUNT, "NUMBER", "limit of processes in a step", AT(pids)},
+	{"timeout", 0, OPT_TEXT, "DURATION", "time limit of a step, for example 20m", AT(timeout)},
+	{"output-limit", 0, OPT_TEXT, "SIZE", "stop a step that writes more than this",
+	 AT(output_limit)},
+	{"sandbox", 0, OPT_TEXT, "NAME", "auto, userns, chroot or emulated; see cooper doctor",
+	 AT(sandbox)},
+	{"user-policy", 0, OPT_TEXT, "POLICY",
+	 "images that run as root: enforce (refuse them, default), warn or off", AT(user_policy)},
+	{"timestamp", 0, OPT_TEXT, "SECONDS|context",
+	 "the time in the image (default: $SOURCE_DATE_EPOCH, else the context's commit, else 0)",
+	 AT(timestamp)},
+	{"compression", 0, OPT_TEXT, "NAME", "of new layers: gzip (default), zstd, uncompressed",
+	 AT(compression)},
+	{"compression-level", 0, OPT_TEXT, "LEVEL", "gzip 0 to 9, zstd 1 to 19",
+	 AT(compression_level)},
+	{"check", 0, OPT_FLAG, NULL, "check the Dockerfile and build nothing", AT(check)},
+	{"check-rules", 0, OPT_TEXT, "RULES", "as # check= has them: skip=RULE,…;error=true",
+	 AT(check_rules)},
+	{"call", 0, OPT_TEXT, "METHOD", "build, check, outline (arguments and secrets) or targets",
+	 AT(call)},
+	{"dry-run", 0, OPT_FLAG, NULL, "show the steps and build nothing", AT(dry_run)},
+	PROGRESS_OPTS(struct build_args, progress),
+	REGISTRY_OPTS(struct build_args, common),
+	COMMON_OPTS(struct build_args, common),
+	OPT_END};
+
+/* -q: the image id alone, as docker has it. */
+static void print_id(const struct co_build_result *res)
+{
+	char text[CO_DIGEST_TEXT];
+	const struct co_digest *id = res->config.set ? &res->config : &res->desc.digest;
+	printf("%s\n", co_digest_str(id, text));
+}
+
+static bool writes_stdout(const struct co_build_opts *o)
+{
+	for (size_t i = 0; i < o->n_outputs; i++)
+		if (o->outputs[i].dest[0] == '-' && !o->outputs[i].dest[1])
+			return true;
+	return false;
+}
+
+static int run_build(struct cmd_ctx *c, void *opts)
+{
+	const struct build_args *a = opts;
+	struct co_build_opts o;
+	struct co_build_result res;
+	struct renderer *render;
+	enum build_call call;
+	int r = build_opts_make(&o, &call, c, a);
+	if (r < 0)
+		return r;
+	if (call != CALL_BUILD)
+		return build_call(c, &o, call);
+	r = render_open(&render, &a->progress, c->err);
+	if (r < 0)
+		return r;
+	r = render_close(render, c, co_build(&o, render_bus(render), &res, c->err));
+	if (!r && a->progress.quiet && !writes_stdout(&o))
+		print_id(&res);
+	return r;
+}
+
+const struct command cmd_build = {
+	.name = "build",
+	.usage = "[OPTIONS] CONTEXT",
+	.summary = "Build an image from a Dockerfile",
+	.detail = "CONTEXT is a directory, a tar archive, - (a tar on standard input), or a git or "
+		  "http\n"
+		  "URL. The flags are those of docker buildx build. The image goes into cooper's "
+		  "store\n"
+		  "under the names given with -t, to the registry with --push, and to files with "
+		  "-o.\n"
+		  "An image whose user is root is refused unless --user-policy says otherwise.",
+	.examples = "  cooper build -t registry.example/app:1 --push .\n"
+		    "  cooper build -f docker/Dockerfile --build-arg VERSION=2 --target test .\n"
+		    "  cooper build --platform linux/amd64,linux/arm64 -t registry.example/app:1 "
+		    "--push .\n"
+		    "  cooper build -o type=docker,dest=app.tar -t app:1 .\n"
+		    "  cooper build -o ./rootfs .\n"
+		    "  cooper build --secret id=token,env=TOKEN --ssh default .\n"
+		    "  git archive HEAD | cooper build -t app:1 -\n"
+		    "  cooper build --check .",
+	.opts = build_table,
+	.refused = build_refused,
+	.size = sizeof(struct build_args),
+	.min_args = 1,
+	.max_args = 1,
+	.run = run_build};

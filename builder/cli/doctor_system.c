@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Looks at the machine without changing anything.
+ */
+#include "doctor.h"
+#include <cooper/fs.h>
+#include <cooper/proc.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <gnu/libc-version.h>
+#include <jansson.h>
+#include <linux/seccomp.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+
+#define SMALL_FILE	      (1u << 20)
+#define INITIAL_PID_NS	      4026531836u /* PROC_PID_INIT_INO, fixed since Linux 3.8 */
+#define INITIAL_USER_NS	      4026531837u /* PROC_USER_INIT_INO */
+#define CAP_SYS_ADMIN_BIT     21
+#define LANDLOCK_VERSION_FLAG 1u
+
+/* The value of a line "Key:\tvalue" of /proc/self/status; "" when missing. */
+static const char *status_field(struct doctor *d, const char *key)
+{
+	auto_free char *text = NULL;
+	struct co_err ignore = CO_ERR_INIT;
+	size_t len, n = strlen(key);
+	if (co_read_file(AT_FDCWD, "/proc/self/status", SMALL_FILE, &text, &len, &ignore) < 0)
+		return "";
+	for (const char *p = text; p && *p; p = strchr(p, '\n'), p = p ? p + 1 : NULL) {
+		if (strncmp(p, key, n) || p[n] != ':')
+			continue;
+		p += n + 1;
+		p += strspn(p, "\t ");
+		return co_arena_strndup(d->arena, p, strcspn(p, "\n"));
+	}
+	return "";
+}
+
+/* Does /etc/subuid (or subgid) give this user a range? The largest counts. */
+static uint64_t sub_range(const char *file)
+{
+	auto_free char *text = NULL;
+	struct co_err ignore = CO_ERR_INIT;
+	size_t len;
+	uint64_t best = 0, count;
+	char uid[24];
+	const struct passwd *pw = getpwuid(getuid());
+	snprintf(uid, sizeof(uid), "%u", getuid());
+	if (co_read_file(AT_FDCWD, file, SMALL_FILE, &text, &len, &ignore) < 0)
+		return 0;
+	for (char *line = text, *next; line && *line; line = next) {
+		next = strchr(line, '\n');
+		if (next)
+			*next++ = '\0';
+		char *start = strchr(line, ':'), *size = start ? strchr(start + 1, ':') : NULL;
+		if (!size)
+			continue;
+		*start = '\0';
+		if (strcmp(line, uid) && !(pw && !strcmp(line, pw->pw_name)))
+			continue;
+		if (co_parse_u64(size + 1, &count) && count > best)
+			best = count;
+	}
+	return best;
+}
+
+static void ids(struct doctor *d)
+{
+	uint64_t uids = sub_range("/etc/subuid"), gids = sub_range("/etc/subgid");
+	auto_free char *newuidmap = co_proc_find("newuidmap");
+	auto_free char *newgidmap = co_proc_find("newgidmap");
+	char text[160];
+	if (getuid() == 0) {
+		doctor_add(d, "system", "subordinate ids", DOCTOR_INFO,
+			   "not needed: running as root", "");
+		return;
+	}
+	snprintf(text, sizeof(text), "%llu uids, %llu gids, newuidmap %s, newgidmap %s",
+		 (unsigned long long)uids, (unsigned long long)gids,
+		 newuidmap ? "found" : "missing", newgidmap ? "found" : "missing");
+	bool ok = uids >= 65536 && gids >= 65536 && newuidmap && newgidmap;
+	doctor_add(d, "system", "subordinate ids", ok ? DOCTOR_OK : DOCTOR_NO,
+		   co_arena_strdup(d->arena, text),
+		   ok ? ""
+		      : "as root: usermod --add-subuids 100000-165535 --add-subgids "
+			"100000-165535 USER, and install uidmap (shadow-utils)");
+}
+
+static void landlock(struct doctor *d)
+{
+	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_VERSION_FLAG);
+	if (abi > 0)
+		doctor_add(d, "system", "Landlock", DOCTOR_OK,
+			   co_arena_printf(d->arena, "ABI %ld", abi), "");
+	else
+		doctor_add(d, "system", "Landlock", DOCTOR_NO,
+			   co_arena_strdup(d->arena, strerror(errno)),
+			   "boot a kernel of 5.13 or later with landlock in its list of LSMs");
+}
+
+static void seccomp(struct doctor *d)
+{
+	uint32_t trap = SECCOMP_RET_TRAP;
+	bool ok = syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &trap) == 0;
+	const char *mode = status_field(d, "Seccomp");
+	const char *around =
+		!strcmp(mode, "2") ? "a filter is in force already" : "no filter in force";
+	doctor_add(d, "system", "seccomp", ok ? DOCTOR_OK : DOCTOR_NO,
+		   ok ? co_arena_printf(d->arena, "filters with traps; %s", around)
+		      : co_arena_strdup(d->arena, strerror(errno)),
+		   "");
+}
+
+void doctor_system(struct doctor *d)
+{
+	struct utsname u = {0};
+	uname(&u);
+	doctor_add(d, "system", "versions", DOCTOR_INFO,
+		   co_arena_printf(d->arena,
+				   "cooper " COOPER_VERSION ", Linux %s %s, libc %s, "
+				   "jansson %s",
+				   u.release, u.machine, gnu_get_libc_version(),
+				   jansson_version_str()),
+		   "");
+	doctor_add(d, "system", "user", DOCTOR_INFO,
+		   co_arena_printf(d->arena, "uid %u, gid %u, capabilities %s, no_new_privs %s",
+				   getuid(), getgid(), status_field(d, "CapEff"),
+				   status_field(d, "NoNewPrivs")),
+		   "");
+	ids(d);
+	landlock(d);
+	seccomp(d);
+	auto_free char *git = co_proc_find("git");
+	doctor_add(d, "system", "git", git ? DOCTOR_OK : DOCTOR_NO,
+		   git ? co_arena_strdup(d->arena, git) : "not found",
+		   git ? "" : "install git if contexts or ADD name repositories");
+}
+
+static bool in_container(void)
+{
+	static const char *const marks[] = {"/.dockerenv", "/run/.containerenv",
+					    "/var/run/secrets/kubernetes.io"};
+	for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++)
+		if (access(marks[i], F_OK) == 0)
+			return true;
+	return getenv("KUBERNETES_SERVICE_HOST") || getenv("container");
+}
+
+static void sockets(struct doctor *d)
+{
+	static const char *const paths[] = {"/run/docker.sock", "/var/run/docker.sock",
+					    "/run/containerd/containerd.sock",
+					    "/run/podman/podman.sock", "/run/crio/crio.sock"};
+	struct stat st, first = {0};
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+		if (stat(paths[i], &st) < 0 || !S_ISSOCK(st.st_mode) ||
+		    access(paths[i], R_OK | W_OK) < 0)
+			continue;
+		if (first.st_ino == st.st_ino && first.st_dev == st.st_dev)
+			continue; /* /var/run leads to /run */
+		first = st;
+		doctor_add(d, "danger", paths[i], DOCTOR_DANGER,
+			   "a container engine's socket: who reaches it commands this host",
+			   "do not give it to the job; cooper does not need it");
+	}
+}
+
+void doctor_dangers(struct doctor *d)
+{
+	struct stat st;
+	bool inside = in_container();
+	uint64_t caps = strtoull(status_field(d, "CapEff"), NULL, 16);
+	sockets(d);
+	if (inside && stat("/proc/self/ns/pid", &st) == 0 && st.st_ino == INITIAL_PID_NS)
+		doctor_add(d, "danger", "host pid namespace", DOCTOR_DANGER,
+			   "this container sees the processes of its host",
+			   "remove hostPID: true or --pid=host");
+	if (inside && getuid() == 0 && (caps >> CAP_SYS_ADMIN_BIT & 1) &&
+	    stat("/proc/self/ns/user", &st) == 0 && st.st_ino == INITIAL_USER_NS)
+		doctor_add(d, "danger", "privileged container", DOCTOR_DANGER,
+			   "this container may do what root of the host may",
+			   "remove privileged: true; cooper does not need it");
+	if (!inside && getuid() == 0)
+		doctor_add(d, "danger", "root", DOCTOR_DANGER,
+			   "cooper runs as root of this machine",
+			   "run it as an ordinary user: nothing it does needs root");
+}

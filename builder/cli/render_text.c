@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: MIT */
+#include "render-internal.h"
+#include <string.h>
+
+size_t event_len(const struct co_event *ev)
+{
+	return !ev->text ? 0 : ev->len ? ev->len : strlen(ev->text);
+}
+
+/* What is left of a line once carriage returns have overwritten it. */
+static void emit_line(struct line_cutter *l, line_fn *emit, void *ctx)
+{
+	const char *s = co_buf_str(&l->part);
+	size_t len = l->part.len;
+	while (len && s[len - 1] == '\r')
+		len--;
+	const char *cr = len ? memrchr(s, '\r', len) : NULL;
+	if (cr) {
+		len -= (size_t)(cr + 1 - s);
+		s = cr + 1;
+	}
+	emit(ctx, s, len);
+	co_buf_clear(&l->part);
+}
+
+void line_feed(struct line_cutter *l, const char *text, size_t len, line_fn *emit, void *ctx)
+{
+	while (len) {
+		const char *nl = memchr(text, '\n', len);
+		size_t n = nl ? (size_t)(nl - text) : len;
+		size_t room = LINE_MAX_BYTES - l->part.len;
+		bool full = n > room;
+		if (full)
+			n = room;
+		co_buf_add(&l->part, text, n);
+		text += n;
+		len -= n;
+		if (full) {
+			emit_line(l, emit, ctx);
+		} else if (nl) {
+			emit_line(l, emit, ctx);
+			text++;
+			len--;
+		}
+	}
+}
+
+void line_flush(struct line_cutter *l, line_fn *emit, void *ctx)
+{
+	if (l->part.len)
+		emit_line(l, emit, ctx);
+}
+
+void tail_add(struct tail *t, const char *text, size_t len)
+{
+	if (len > TAIL_KEEP) {
+		text += len - TAIL_KEEP;
+		len = TAIL_KEEP;
+		t->cut = true;
+	}
+	if (t->text.len + len > 2 * TAIL_KEEP) {
+		/* from a line's start on, so that what is left reads well */
+		size_t from = t->text.len - TAIL_KEEP;
+		const char *nl = memchr(t->text.data + from, '\n', TAIL_KEEP);
+		if (nl)
+			from = (size_t)(nl + 1 - t->text.data);
+		memmove(t->text.data, t->text.data + from, t->text.len - from);
+		co_buf_cut(&t->text, t->text.len - from);
+		t->cut = true;
+	}
+	co_buf_add(&t->text, text, len);
+}
+
+void tail_clear(struct tail *t)
+{
+	co_buf_clear(&t->text);
+	t->cut = false;
+}
+
+static void print_line(void *ctx, const char *line, size_t len)
+{
+	auto_buf b = CO_BUF_INIT(4 * LINE_MAX_BYTES + 64);
+	co_sanitize(&b, line, len, false);
+	fprintf(ctx, "%s\n", co_buf_str(&b));
+}
+
+void tail_print(FILE *f, const struct tail *t, const char *label)
+{
+	struct line_cutter lines = LINE_CUTTER_INIT;
+	fprintf(f, "------\n%s\n", label);
+	if (t->cut)
+		fprintf(f, "(earlier output left out)\n");
+	line_feed(&lines, co_buf_str(&t->text), t->text.len, print_line, f);
+	line_flush(&lines, print_line, f);
+	co_buf_release(&lines.part);
+	fprintf(f, "------\n");
+	fflush(f);
+}
+
+const char *short_time(int64_t ns, char *buf, size_t len)
+{
+	int64_t tenths = (ns < 0 ? 0 : ns) / 100000000;
+	if (tenths < 600)
+		snprintf(buf, len, "%lld.%llds", (long long)(tenths / 10),
+			 (long long)(tenths % 10));
+	else
+		snprintf(buf, len, "%lldm%02lld.%llds", (long long)(tenths / 600),
+			 (long long)(tenths / 10 % 60), (long long)(tenths % 10));
+	return buf;
+}
+
+static void add_clean(struct co_buf *out, const char *text)
+{
+	if (text)
+		co_sanitize(out, text, strlen(text), false);
+}
+
+void step_label(struct co_buf *out, const char *stage, int step, int count, const char *name)
+{
+	co_buf_addc(out, '[');
+	if (stage && *stage) {
+		add_clean(out, stage);
+		co_buf_addc(out, ' ');
+	}
+	co_buf_addf(out, "%d/%d] ", step, count > step ? count : step);
+	size_t n = name ? strcspn(name, "\n") : 0;
+	if (n)
+		co_sanitize(out, name, n, false);
+	if (name && name[n])
+		co_buf_adds(out, " …");
+}
+
+const char *dir_name(enum co_event_dir dir)
+{
+	switch (dir) {
+	case CO_DIR_PULL:
+		return "pull";
+	case CO_DIR_PUSH:
+		return "push";
+	case CO_DIR_LOCAL:
+		return "write";
+	case CO_DIR_NONE:
+	default:
+		return "transfer";
+	}
+}
+
+void transfer_label(struct co_buf *out, const struct co_event *ev, uint64_t rate)
+{
+	char a[32], b[32];
+	co_buf_addf(out, "%s ", dir_name(ev->dir));
+	add_clean(out, ev->name ? ev->name : "");
+	co_buf_addf(out, " %s", co_human_size(ev->done, a, sizeof(a)));
+	if (ev->total && !ev->finished)
+		co_buf_addf(out, " / %s", co_human_size(ev->total, b, sizeof(b)));
+	if (rate)
+		co_buf_addf(out, " %s/s", co_human_size(rate, b, sizeof(b)));
+}
+
+void finding_label(struct co_buf *out, const struct co_event *ev)
+{
+	if (ev->rule) {
+		add_clean(out, ev->rule);
+		co_buf_adds(out, ": ");
+	}
+	co_sanitize(out, ev->text ? ev->text : "", event_len(ev), false);
+	if (ev->file && ev->pos.line) {
+		co_buf_adds(out, " (");
+		add_clean(out, ev->file);
+		co_buf_addf(out, ":%u)", ev->pos.line);
+	}
+}
+
+void result_label(struct co_buf *out, const struct co_event *ev)
+{
+	add_clean(out, ev->name ? ev->name : "result");
+	co_buf_addc(out, ' ');
+	co_sanitize(out, ev->text ? ev->text : "", event_len(ev), false);
+}
+
+struct transfer *transfer_update(struct transfers *t, const struct co_event *ev)
+{
+	struct transfer *slot = NULL;
+	char name[sizeof(slot->name)];
+	snprintf(name, sizeof(name), "%s", ev->name ? ev->name : "");
+	for (size_t i = 0; i < MAX_TRANSFERS; i++) {
+		struct transfer *x = &t->items[i];
+		if (x->used && x->dir == ev->dir && !strcmp(x->name, name)) {
+			slot = x;
+			break;
+		}
+		if (!x->used && !slot)
+			slot = x;
+	}
+	if (!slot)
+		return NULL;
+	if (!slot->used) {
+		memset(slot, 0, sizeof(*slot));
+		memcpy(slot->name, name, sizeof(name));
+		slot->dir = ev->dir;
+		slot->start_ns = ev->t_ns;
+		slot->start_done = ev->done; /* a resumed one did not move these now */
+		slot->used = true;
+	}
+	slot->done = ev->done;
+	slot->total = ev->total;
+	return slot;
+}
+
+uint64_t transfer_rate(const struct transfer *t, int64_t now_ns)
+{
+	int64_t ns = now_ns - t->start_ns;
+	if (ns < 100000000 || t->done <= t->start_done)
+		return 0;
+	return (uint64_t)((double)(t->done - t->start_done) * 1e9 / (double)ns);
+}
+
+void transfer_end(struct transfer *t)
+{
+	t->used = false;
+}

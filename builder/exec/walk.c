@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The instructions of one stage in order. A stage can be walked as far as the cache reaches, then
+ * later to its end (here or in a worker), or replayed with the layers that a worker made.
+ */
+#include "exec-internal.h"
+#include <cooper/clock.h>
+
+static void emit_start(struct co_exec *x, struct stage_run *st, const char *title,
+		       struct co_pos pos)
+{
+	st->step_start = co_mono_ns();
+	co_emit(x->o->bus, (struct co_event){.kind = CO_EV_STEP_START,
+					     .step = (int)x->step,
+					     .count = (int)x->plan->n_steps,
+					     .stage = st->plan->ast->name,
+					     .name = title,
+					     .file = x->plan->dockerfile->source.name,
+					     .pos = pos});
+}
+
+static void emit_done(struct co_exec *x, struct stage_run *st, bool ok, bool cached)
+{
+	co_emit(x->o->bus, (struct co_event){.kind = CO_EV_STEP_DONE,
+					     .step = (int)x->step,
+					     .count = (int)x->plan->n_steps,
+					     .stage = st->plan->ast->name,
+					     .ok = ok,
+					     .cached = cached,
+					     .elapsed_ns = co_mono_ns() - st->step_start});
+}
+
+static int from_line(struct co_exec *x, struct stage_run *st, struct co_err *err)
+{
+	const struct co_insn *from = st->plan->ast->from;
+	x->step = st->first_step;
+	emit_start(x, st, from->original, from->pos);
+	int r = stage_begin(x, st->plan->index, err);
+	emit_done(x, st, r == 0, false);
+	st->begun = true;
+	return r < 0 ? co_locate(err, &x->plan->dockerfile->source, from->pos) : 0;
+}
+
+/* What an instruction does to config and history, once its layer is there. */
+static int apply(struct co_exec *x, struct stage_run *st, const struct co_step *step,
+		 struct co_err *err)
+{
+	if (step->op == CO_OP_USER)
+		st->user_pos = step->pos;
+	int r = co_step_apply(step, x->a, &st->scope, &st->config, &st->cmd_set, err);
+	if (r < 0)
+		return step_fail_at(x, step, err);
+	if (step->created_by) {
+		char when[40];
+		co_rfc3339(x->o->layer.epoch, when, sizeof(when));
+		co_history_add(&st->config, x->a, step->created_by, !step->layer,
+			       co_arena_strdup(x->a, when));
+	}
+	return 0;
+}
+
+static int eval(struct co_exec *x, struct stage_run *st, struct co_step *step, struct co_err *err)
+{
+	const struct co_insn *insn = st->plan->insns[st->next];
+	x->step = st->first_step + 1 + (unsigned)st->next;
+	if (co_interrupted())
+		return co_fail(err, CO_E_INTERRUPTED, "interrupted");
+	return co_step_eval(step, x->a, x->plan, st->plan, insn, &st->scope, &st->config, err);
+}
+
+/* 1: a miss that the mode does not allow to be carried out now. */
+static int one_step(struct co_exec *x, struct stage_run *st, bool cached_only, struct co_err *err)
+{
+	const struct co_insn *insn = st->plan->insns[st->next];
+	bool hit = false;
+	int r = 0;
+	x->step = st->first_step + 1 + (unsigned)st->next;
+	if (!st->pending.looked_up) {
+		emit_start(x, st, insn->original, insn->pos);
+		r = eval(x, st, &st->pending.step, err);
+		if (!r && st->pending.step.layer)
+			r = step_lookup(x, st, &st->pending, &hit, err);
+		if (!r && st->pending.step.layer && !hit && cached_only)
+			return 1;
+	}
+	struct co_step *step = &st->pending.step;
+	if (!r && step->layer && !hit)
+		r = step_work(x, st, &st->pending, err);
+	if (r < 0 && step->insn)
+		r = step_fail_at(x, step, err);
+	if (!r && step->layer)
+		stage_add_layer(x, st, &st->pending.layer);
+	if (!r && step->layer && !hit)
+		st->fs_layers = st->n_layers;
+	if (!r)
+		r = apply(x, st, step, err);
+	emit_done(x, st, r == 0, hit);
+	step_drop(&st->pending);
+	st->next++;
+	return r;
+}
+
+int stage_walk(struct co_exec *x, struct stage_run *st, bool cached_only, struct co_err *err)
+{
+	int r = st->begun ? 0 : from_line(x, st, err);
+	while (r == 0 && st->next < st->plan->n_insns)
+		r = one_step(x, st, cached_only, err);
+	st->done = r == 0;
+	return r;
+}
+
+int stage_replay(struct co_exec *x, struct stage_run *st, const struct co_layer *layers, size_t n,
+		 struct co_err *err)
+{
+	int r = 0;
+	size_t used = 0;
+	step_drop(&st->pending);
+	for (; r == 0 && st->next < st->plan->n_insns; st->next++) {
+		struct co_step step;
+		r = eval(x, st, &step, err);
+		if (!r && step.layer && used == n)
+			r = co_fail(err, CO_E_INTERNAL, "a worker gave too few layers");
+		if (!r && step.layer)
+			stage_add_layer(x, st, &layers[used++]);
+		if (!r)
+			r = apply(x, st, &step, err);
+	}
+	st->done = r == 0;
+	return r;
+}

@@ -1,0 +1,251 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Runs the file-based cases through the real binary.
+
+  run.py [--cooper FILE] [--jobs N] [NAME-PART...]
+
+A case is a folder with a Dockerfile, its context, and a file `expect`; nothing else is needed to add one.
+`expect` holds one statement a line (words as in a shell; # starts a comment):
+
+  args WORD...              more arguments for `cooper build` ($CASE is the case's folder, $OUT a new folder)
+  env K=V                   for the build process
+  context PATH              the CONTEXT argument, relative to the case (default: .)
+  stdin FILE                file given on standard input
+  setup COMMAND             shell command run in a copy of the case before the build
+  exit N                    the exit status (default 0)
+  output TEXT               stdout or stderr contains TEXT         no-output TEXT
+  file PATH [MODE [UID:GID [CONTENT]]]      dir PATH [MODE [UID:GID]]     link PATH TARGET
+  char|block PATH MAJOR,MINOR               fifo PATH                     absent PATH
+  same PATH PATH            hard links to one file
+  mtime PATH SECONDS        xattr PATH NAME HEX
+  config PATH JSON          a value of the image config, e.g. config config.User '"app"'
+  no-config PATH            the value is absent
+  history N JSON-PATH TEXT  entry N (from 0, negative from the end) contains TEXT
+  layers N                  number of layers       members N NAME...  exactly these names in layer N
+  check COMMAND             shell command in the copied case; $COOPER, $OUT, $LAYOUT; must exit 0
+  no-oracle WHY             not comparable with another builder
+
+Without `exit N` a case must build; MODE, UID:GID may be - for any.
+"""
+import argparse, concurrent.futures, json, os, shlex, shutil, subprocess, sys, tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "lib"))
+from ociimage import Image  # noqa: E402
+
+
+class Failed(Exception):
+    pass
+
+
+def statements(path):
+    for n, line in enumerate(open(path, encoding="utf-8"), 1):
+        words = shlex.split(line, comments=True)
+        if words:
+            yield n, words
+
+
+def need(ok, why):
+    if not ok:
+        raise Failed(why)
+
+
+def unescape(text):
+    return text.encode("utf-8").decode("unicode_escape").encode("latin-1") if "\\" in text else text.encode()
+
+
+def dig(doc, path):
+    for key in path.split("."):
+        if isinstance(doc, list):
+            doc = doc[int(key)] if int(key) < len(doc) else None
+        elif isinstance(doc, dict):
+            doc = doc.get(key)
+        else:
+            return None
+    return doc
+
+
+class Case:
+    def __init__(self, folder, opts):
+        self.folder, self.opts = folder, opts
+        self.name = os.path.relpath(folder, HERE)
+        self.lines = list(statements(os.path.join(folder, "expect")))
+
+    def all(self, word):
+        return [w[1:] for _, w in self.lines if w[0] == word]
+
+    def one(self, word, default=None):
+        found = self.all(word)
+        return found[-1][0] if found else default
+
+    def run(self):
+        with tempfile.TemporaryDirectory(prefix="cooper-case-") as tmp:
+            self.dir = os.path.join(tmp, "case")
+            self.out = os.path.join(tmp, "out")
+            self.layout = os.path.join(tmp, "layout")
+            shutil.copytree(self.folder, self.dir, symlinks=True)
+            os.mkdir(self.out)
+            self.environ = dict(os.environ, CASE=self.dir, OUT=self.out, LAYOUT=self.layout, COOPER=self.opts.cooper)
+            for setup in self.all("setup"):
+                self.shell(" ".join(setup))
+            self.build()
+            for n, words in self.lines:
+                try:
+                    self.check(words)
+                except Failed as e:
+                    raise Failed("expect:%d: %s\n%s" % (n, e, self.text))
+
+    def shell(self, command):
+        r = subprocess.run(["bash", "-ec", command], cwd=self.dir, env=self.environ, stdout=subprocess.PIPE,
+                           stderr=subprocess.STDOUT, timeout=120)
+        need(r.returncode == 0, "%s: exit %d\n%s" % (command, r.returncode, r.stdout.decode(errors="replace")))
+
+    def build(self):
+        args = [os.path.expandvars(a) for l in self.all("args") for a in l]
+        args = [a.replace("$CASE", self.dir).replace("$OUT", self.out) for a in args]
+        command = [self.opts.cooper, "build", "--progress=plain", "--user-policy=off"] + args
+        if not any(a.startswith("--check") or a.startswith("--call") for a in args):
+            command += ["-o", "type=oci,tar=false,dest=" + self.layout]
+        context = self.one("context", ".")
+        environ = dict(self.environ)
+        for kv in self.all("env"):
+            key, _, value = kv[0].partition("=")
+            environ[key] = value
+        stdin = self.one("stdin")
+        r = subprocess.run(command + [context], cwd=self.dir, env=environ, stdout=subprocess.PIPE,
+                           stderr=subprocess.STDOUT, timeout=300,
+                           stdin=open(os.path.join(self.dir, stdin), "rb") if stdin else subprocess.DEVNULL)
+        self.text = r.stdout.decode(errors="replace")
+        want = int(self.one("exit", "0"))
+        need(r.returncode == want, "exit status %d, not %d\n%s" % (r.returncode, want, self.text))
+        need("AddressSanitizer" not in self.text and "runtime error:" not in self.text, self.text)
+        self.image = Image(self.layout) if os.path.exists(os.path.join(self.layout, "index.json")) else None
+        self.tree = self.image.tree() if self.image else {}
+
+    def entry(self, kind, path, mode="-", owner="-"):
+        e = self.tree.get(path)
+        need(e, "%s: not in the image" % path)
+        need(e.kind == kind, "%s: is a %s, not a %s" % (path, e.kind, kind))
+        need(mode == "-" or e.mode == int(mode, 8), "%s: mode %04o, not %s" % (path, e.mode, mode))
+        need(owner == "-" or owner == "%d:%d" % (e.uid, e.gid), "%s: owner %d:%d, not %s" % (path, e.uid, e.gid, owner))
+        return e
+
+    def check(self, words):
+        check = getattr(self, "check_" + words[0].replace("-", "_"), None)
+        if check:
+            check(*words[1:])
+        else:
+            need(words[0] in ("args", "env", "context", "stdin", "setup", "exit", "no-oracle"),
+                 "unknown statement %s" % words[0])
+
+    def check_output(self, text):
+        need(text in self.text, "output lacks %r" % text)
+
+    def check_no_output(self, text):
+        need(text not in self.text, "output has %r" % text)
+
+    def check_file(self, path, mode="-", owner="-", content=None):
+        e = self.entry("file", path, mode, owner)
+        need(content is None or e.data == unescape(content), "%s: content is %r" % (path, e.data[:300]))
+
+    def check_dir(self, path, mode="-", owner="-"):
+        self.entry("dir", path, mode, owner)
+
+    def check_link(self, path, target):
+        e = self.entry("link", path)
+        need(e.target == target, "%s: leads to %s" % (path, e.target))
+
+    def check_char(self, path, dev):
+        need("%d,%d" % self.entry("char", path).dev == dev, "%s: other device" % path)
+
+    def check_block(self, path, dev):
+        need("%d,%d" % self.entry("block", path).dev == dev, "%s: other device" % path)
+
+    def check_fifo(self, path):
+        self.entry("fifo", path)
+
+    def check_absent(self, path):
+        need(path not in self.tree, "%s: is in the image" % path)
+
+    def check_same(self, a, b):
+        need(a in self.tree and b in self.tree, "%s or %s is missing" % (a, b))
+        need(self.tree[a].inode is self.tree[b].inode, "%s and %s are not hard links" % (a, b))
+
+    def check_mtime(self, path, seconds):
+        need(path in self.tree, "%s: not in the image" % path)
+        need(self.tree[path].mtime == int(seconds), "%s: mtime %d" % (path, self.tree[path].mtime))
+
+    def check_xattr(self, path, name, value):
+        need(path in self.tree, "%s: not in the image" % path)
+        got = self.tree[path].xattrs.get(name)
+        need(got is not None and got.hex() == value, "%s: %s is %s" % (path, name, got and got.hex()))
+
+    def check_config(self, path, value):
+        got = dig(self.image.config, path)
+        need(got == json.loads(value), "%s is %s" % (path, json.dumps(got)))
+
+    def check_no_config(self, path):
+        got = dig(self.image.config, path)
+        need(got is None, "%s is %s" % (path, json.dumps(got)))
+
+    def check_history(self, number, path, text):
+        history = self.image.config.get("history") or []
+        got = dig(history[int(number)], path)
+        need(text in (got if isinstance(got, str) else json.dumps(got)), "history %s %s is %r" % (number, path, got))
+
+    def check_layers(self, n):
+        have = len(self.image.manifest["layers"])
+        need(have == int(n), "%d layers" % have)
+
+    def check_members(self, n, *names):
+        have = self.image.members(int(n))
+        need(have == list(names), "layer %s holds %s" % (n, have))
+
+    def check_check(self, *command):
+        self.shell(" ".join(command))
+
+
+def guarded(case):
+    try:
+        case.run()
+        return None
+    except Failed as e:
+        return str(e)
+    except Exception as e:  # a broken image or case is a failure of that case only
+        return "%s: %s\n%s" % (type(e).__name__, e, getattr(case, "text", ""))
+
+
+def base_image(opts):
+    """The image that cases build on: one static program, in the store of this run."""
+    busybox = shutil.which("busybox")
+    with tempfile.TemporaryDirectory() as tmp:
+        shutil.copy(os.path.join(HERE, "..", "..", "testdata", "base", "Dockerfile"), tmp)
+        shutil.copy(busybox, os.path.join(tmp, "busybox"))
+        subprocess.run([opts.cooper, "build", "-q", "--user-policy=off", "-t", "base", tmp], check=True,
+                       stdout=subprocess.DEVNULL)
+
+
+def main():
+    p = argparse.ArgumentParser(usage=__doc__)
+    p.add_argument("--cooper", default=os.path.join(HERE, "..", "..", "build", "cooper"))
+    p.add_argument("--jobs", type=int, default=os.cpu_count())
+    p.add_argument("parts", nargs="*")
+    opts = p.parse_args()
+    opts.cooper = os.path.abspath(opts.cooper)
+    folders = sorted(d for d, _, files in os.walk(HERE) if "expect" in files)
+    cases = [Case(f, opts) for f in folders if not opts.parts or any(part in f for part in opts.parts)]
+    failed = 0
+    with tempfile.TemporaryDirectory(prefix="cooper-cases-") as store:
+        os.environ["COOPER_ROOT"] = store
+        base_image(opts)
+        with concurrent.futures.ThreadPoolExecutor(opts.jobs) as pool:
+            for case, why in zip(cases, pool.map(guarded, cases)):
+                if why:
+                    failed += 1
+                    print("not ok %s\n    %s" % (case.name, why.rstrip().replace("\n", "\n    ")), flush=True)
+        subprocess.run(["chmod", "-R", "u+rwx", store], stderr=subprocess.DEVNULL)
+    print("%d passed, %d failed" % (len(cases) - failed, failed))
+    return 1 if failed or not cases else 0
+
+
+sys.exit(main())
