@@ -4,6 +4,7 @@
  * a source names, and the walk over them that copying and hashing have in common.
  */
 #pragma once
+#include <cooper/names.h>
 #include <cooper/arena.h>
 #include <cooper/auto.h>
 #include <cooper/context.h>
@@ -40,15 +41,7 @@ int ignore_from_list(struct co_ignore **out, const char *const *list, size_t n, 
 /* Could a "!" line bring back something below this ignored directory? */
 bool ignore_below(const struct co_ignore *ig, const char *dir);
 
-/* ---- names.c ---- */
-/* A directory's entries in byte order (readdir order must not reach an image). */
-struct names {
-	char **items;
-	size_t n;
-	struct co_arena arena;
-};
-int names_read(struct names *out, int dirfd); /* 0 or -1 with errno */
-void names_release(struct names *n);
+/* ---- seen.c ---- */
 /* (device, inode) → what was stored for its first path. */
 struct seen {
 	uint64_t dev, ino;

@@ -48,12 +48,12 @@ static int unpack_context(struct co_store *s, struct co_source_stream *in, int d
 /* Its directory stays, empty: the store sweeps that when the process is gone. */
 static void empty_dir(struct co_root *root)
 {
-	struct names names;
-	if (names_read(&names, root->fd) < 0)
+	struct co_names names;
+	if (co_names_read(&names, root->fd) < 0)
 		return;
 	for (size_t i = 0; i < names.n; i++)
 		(void)co_root_remove(root, root->fd, names.items[i]);
-	names_release(&names);
+	co_names_release(&names);
 }
 
 int co_context_open_tar(struct co_context *out, struct co_store *s, struct co_source_stream *in,

@@ -43,11 +43,11 @@ static int read_outside(const struct co_context *c, const char *path, size_t max
 
 static int no_dockerfile(struct co_context *c, const char *name, struct co_err *err)
 {
-	struct names names;
+	struct co_names names;
 	const char *near = NULL;
 	co_fail(err, CO_E_NOT_FOUND, "%s: not found in the %s", name, c->describe);
 	co_hint(err, "name it with -f, or give another directory as the context");
-	if (names_read(&names, c->root.fd) < 0)
+	if (co_names_read(&names, c->root.fd) < 0)
 		return err->code;
 	for (size_t i = 0; i < names.n && !near; i++)
 		if (!strcmp(names.items[i], "Containerfile") ||
@@ -59,7 +59,7 @@ static int no_dockerfile(struct co_context *c, const char *name, struct co_err *
 		near = co_nearest(co_path_base(name), (const char *const *)names.items);
 	if (near && strchr(name, '/') == NULL)
 		co_hint(err, "did you mean -f %s?", near);
-	names_release(&names);
+	co_names_release(&names);
 	return err->code;
 }
 

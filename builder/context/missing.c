@@ -27,9 +27,9 @@ static bool leaves_tree(const char *path)
 static const char *nearest_in(struct co_arena *a, const struct co_copy_source *s, const char *dir,
 			      const char *word)
 {
-	struct names names;
+	struct co_names names;
 	auto_fd fd = co_inroot_open(s->root->fd, dir, O_RDONLY | O_DIRECTORY, 0);
-	if (fd < 0 || names_read(&names, fd) < 0)
+	if (fd < 0 || co_names_read(&names, fd) < 0)
 		return NULL;
 	const char **list = NULL;
 	size_t n = 0;
@@ -39,7 +39,7 @@ static const char *nearest_in(struct co_arena *a, const struct co_copy_source *s
 		if (!s->ignore || !co_ignore_match(s->ignore, path))
 			*co_arena_push(a, list, n) = co_arena_strdup(a, names.items[i]);
 	}
-	names_release(&names);
+	co_names_release(&names);
 	*co_arena_push(a, list, n) = NULL;
 	return co_nearest(word, list);
 }

@@ -147,7 +147,7 @@ static int expand(struct resolver *x, const char *dir, const char *rest)
 	if (!has_wildcard(part, n))
 		return expand_entry(x, join(x->a, dir, unescape(x->a, part)), rest);
 	struct pattern p;
-	struct names names;
+	struct co_names names;
 	if (!pattern_compile(&p, x->a, part, n, false))
 		return co_fail(x->err, CO_E_SYNTAX, "malformed wildcard \"%s\"", part);
 	auto_fd fd = co_inroot_open(x->s->root->fd, dir, O_RDONLY | O_DIRECTORY, 0);
@@ -155,13 +155,13 @@ static int expand(struct resolver *x, const char *dir, const char *rest)
 		return errno == ENOENT || errno == ENOTDIR
 			       ? 0
 			       : co_fail_sys(x->err, "open the directory %s", dir);
-	if (names_read(&names, fd) < 0)
+	if (co_names_read(&names, fd) < 0)
 		return co_fail_sys(x->err, "read the directory %s", dir);
 	int r = 0;
 	for (size_t i = 0; r == 0 && i < names.n; i++)
 		if (pattern_run(&p, names.items[i]) & HIT_SELF)
 			r = expand_entry(x, join(x->a, dir, names.items[i]), rest);
-	names_release(&names);
+	co_names_release(&names);
 	return r;
 }
 

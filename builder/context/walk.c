@@ -90,12 +90,12 @@ static int visit(struct walk *w, struct frame *f, const char *name)
 
 static int walk_dir(struct walk *w, struct frame *f)
 {
-	struct names names;
+	struct co_names names;
 	size_t len = w->len;
 	int r = 0;
 	if (co_interrupted())
 		return co_fail(w->err, CO_E_INTERRUPTED, "interrupted");
-	if (names_read(&names, f->fd) < 0)
+	if (co_names_read(&names, f->fd) < 0)
 		return co_fail_sys(w->err, "read the directory %s", w->path);
 	for (size_t i = 0; r == 0 && i < names.n; i++) {
 		size_t n = strlen(names.items[i]);
@@ -112,7 +112,7 @@ static int walk_dir(struct walk *w, struct frame *f)
 		w->len = len;
 		w->path[len] = '\0';
 	}
-	names_release(&names);
+	co_names_release(&names);
 	return r;
 }
 

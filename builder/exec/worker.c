@@ -89,7 +89,6 @@ static _Noreturn void work(struct co_exec *x, struct stage_run *st, int fd)
 	o.bus = &bus;
 	x->o = &o;
 	x->sandbox = NULL;
-	co_registry_after_fork(o.registry);
 	int r = borrow_trees(x, &err);
 	if (!r)
 		r = stage_walk(x, st, false, &err);

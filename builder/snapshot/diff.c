@@ -201,7 +201,7 @@ static int walk_entry(struct walk *w, int dirfd, const char *name, void *old_dir
 }
 
 /* The next name of two sorted lists, and in which of them it stands. */
-static const char *next_name(const struct names *a, size_t *i, const struct names *b, size_t *j,
+static const char *next_name(const struct co_names *a, size_t *i, const struct co_names *b, size_t *j,
 			     bool *in_new)
 {
 	if (*i == a->n && *j == b->n)
@@ -219,7 +219,7 @@ static int walk_dir(struct walk *w, int fd, void *old_dir, void *record, bool co
 {
 	if (++w->depth > MAX_DEPTH)
 		return co_fail(err, CO_E_LIMIT, "directories nested deeper than %d", MAX_DEPTH);
-	struct names now = {0}, old = {0};
+	struct co_names now = {0}, old = {0};
 	int e = names_read(&now, fd, err);
 	if (!e && complete && old_dir)
 		e = w->old->ops->names(w->old->ctx, old_dir, &old, err);
@@ -233,8 +233,8 @@ static int walk_dir(struct walk *w, int fd, void *old_dir, void *record, bool co
 			e = emit_whiteout(w, err);
 		pop_name(w, len);
 	}
-	names_release(&now);
-	names_release(&old);
+	co_names_release(&now);
+	co_names_release(&old);
 	w->depth--;
 	return e;
 }

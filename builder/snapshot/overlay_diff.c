@@ -40,7 +40,7 @@ static bool lower_stat(void *ctx, void *dir, const char *name, struct co_meta *o
 	return co_root_stat(ctx, ((struct lower_dir *)dir)->fd, name, out) == 0;
 }
 
-static int lower_names(void *ctx, void *dir, struct names *out, struct co_err *err)
+static int lower_names(void *ctx, void *dir, struct co_names *out, struct co_err *err)
 {
 	(void)ctx;
 	return names_read(out, ((struct lower_dir *)dir)->fd, err);

@@ -98,7 +98,7 @@ static bool old_stat(void *ctx, void *dir, const char *name, struct co_meta *out
 	return node != NULL;
 }
 
-static int old_names(void *ctx, void *dir, struct names *out, struct co_err *err)
+static int old_names(void *ctx, void *dir, struct co_names *out, struct co_err *err)
 {
 	(void)ctx;
 	(void)err;

@@ -56,7 +56,7 @@ static int capture_dir(struct plain_tree *t, struct plain_node *dir, const struc
 {
 	if (depth > MAX_DEPTH)
 		return co_fail(err, CO_E_LIMIT, "directories nested deeper than %d", MAX_DEPTH);
-	struct names names;
+	struct co_names names;
 	int e = names_read(&names, fd, err);
 	for (size_t i = 0; e == 0 && i < names.n; i++) {
 		struct co_meta m;
@@ -72,7 +72,7 @@ static int capture_dir(struct plain_tree *t, struct plain_node *dir, const struc
 		e = sub < 0 ? co_fail_sys(err, "open directory %s", name)
 			    : capture_dir(t, node, root, sub, depth + 1, err);
 	}
-	names_release(&names);
+	co_names_release(&names);
 	return e;
 }
 

@@ -6,6 +6,7 @@
 #include <cooper/arena.h>
 #include <cooper/auto.h>
 #include <cooper/buf.h>
+#include <cooper/names.h>
 #include <cooper/snapshot.h>
 #include <cooper/tar.h>
 #include <string.h>
@@ -69,14 +70,11 @@ int layer_settle_dir(struct layer_out *l, int dirfd, const char *name, const str
 int layer_finish(struct layer_out *l, struct co_layer *out, struct co_err *err);
 void layer_abort(struct layer_out *l);
 
-/* ---- names.c: a directory's entries, sorted by bytes ---- */
-struct names {
-	char **items;
-	size_t n;
-	struct co_arena arena;
-};
-int names_read(struct names *out, int dirfd, struct co_err *err);
-void names_release(struct names *n);
+/* co_names_read with its error told. */
+static inline int names_read(struct co_names *out, int dirfd, struct co_err *err)
+{
+	return co_names_read(out, dirfd) < 0 ? co_fail_sys(err, "read a directory") : 0;
+}
 
 /* ---- diff.c: the tree before a step beside the tree after it ---- */
 /* An entry whose owner, mode, size and times are what they were. */
@@ -93,7 +91,7 @@ struct old_ops {
 	void *(*enter)(void *ctx, void *dir, const char *name);
 	void (*leave)(void *ctx, void *dir);
 	bool (*stat)(void *ctx, void *dir, const char *name, struct co_meta *out);
-	int (*names)(void *ctx, void *dir, struct names *out, struct co_err *err);
+	int (*names)(void *ctx, void *dir, struct co_names *out, struct co_err *err);
 	/* Are link target, extended attributes and content the same too? 1, 0, <0. */
 	int (*same)(void *ctx, const struct same_query *q, struct co_err *err);
 };

@@ -20,7 +20,7 @@ static int export_dir(struct export *x, int fd, struct co_err *err)
 {
 	if (++x->depth > MAX_DEPTH)
 		return co_fail(err, CO_E_LIMIT, "directories nested deeper than %d", MAX_DEPTH);
-	struct names names;
+	struct co_names names;
 	int e = names_read(&names, fd, err);
 	size_t len = x->len;
 	for (size_t i = 0; e == 0 && i < names.n; i++) {
@@ -48,7 +48,7 @@ static int export_dir(struct export *x, int fd, struct co_err *err)
 		x->len = len;
 		x->path[len] = '\0';
 	}
-	names_release(&names);
+	co_names_release(&names);
 	x->depth--;
 	return e;
 }

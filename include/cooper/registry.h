@@ -38,9 +38,8 @@ struct co_registry_opts {
 };
 int co_registry_open(struct co_registry **out, const struct co_registry_opts *opts,
 		     struct co_err *err) co_must_check;
+/* A forked process may go on using r: it makes connections of its own. */
 void co_registry_close(struct co_registry *r);
-/* In a forked process: leaves the connections to the parent and starts with none of its own. */
-void co_registry_after_fork(struct co_registry *r);
 
 /* Manifest (or index) bytes by tag or digest into out; the digest is computed and checked.
  * NOT_FOUND, AUTH, NETWORK, REGISTRY, INTEGRITY. */

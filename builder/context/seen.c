@@ -1,49 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * A directory's names, sorted, and the table of inodes that were met before.
+ * The table of inodes that were met before.
  */
 #include "context-internal.h"
-#include <fcntl.h>
 #include <stdlib.h>
-
-static int by_bytes(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-int names_read(struct names *out, int dirfd)
-{
-	*out = (struct names){0};
-	/* a description of its own: the position must be ours */
-	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	auto_dir d = fd < 0 ? NULL : fdopendir(fd);
-	if (!d) {
-		co_close_fd(&fd);
-		return -1;
-	}
-	struct dirent *e;
-	while ((errno = 0, e = readdir(d))) {
-		if (strcmp(e->d_name, ".") && strcmp(e->d_name, ".."))
-			*co_arena_push(&out->arena, out->items, out->n) =
-				co_arena_strdup(&out->arena, e->d_name);
-	}
-	if (errno) {
-		int saved = errno;
-		names_release(out);
-		errno = saved;
-		return -1;
-	}
-	if (out->n)
-		qsort(out->items, out->n, sizeof(*out->items), by_bytes);
-	return 0;
-}
-
-void names_release(struct names *n)
-{
-	co_arena_release(&n->arena);
-	n->items = NULL;
-	n->n = 0;
-}
 
 static struct seen *slot(struct seen *slots, size_t cap, uint64_t dev, uint64_t ino)
 {

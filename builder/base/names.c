@@ -1,10 +1,8 @@
-/* SPDX-License-Identifier: MIT
- *
- * The entries of one directory in byte order (readdir order must not reach a layer).
- */
-#include "snapshot-internal.h"
-#include <fcntl.h>
+/* SPDX-License-Identifier: MIT */
+#include <cooper/names.h>
+#include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/syscall.h>
 
 struct dirent64_raw {
@@ -20,18 +18,19 @@ static int by_bytes(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-int names_read(struct names *out, int dirfd, struct co_err *err)
+int co_names_read(struct co_names *out, int dirfd)
 {
 	memset(out, 0, sizeof(*out));
 	_Alignas(8) char buf[32768];
 	if (lseek(dirfd, 0, SEEK_SET) < 0)
-		return co_fail_sys(err, "rewind a directory");
+		return -1;
 	for (;;) {
 		long n = syscall(SYS_getdents64, dirfd, buf, sizeof(buf));
 		if (n < 0) {
-			co_fail_sys(err, "read a directory");
-			names_release(out);
-			return err->code;
+			int saved = errno;
+			co_names_release(out);
+			errno = saved;
+			return -1;
 		}
 		if (n == 0)
 			break;
@@ -49,7 +48,7 @@ int names_read(struct names *out, int dirfd, struct co_err *err)
 	return 0;
 }
 
-void names_release(struct names *n)
+void co_names_release(struct co_names *n)
 {
 	co_arena_release(&n->arena);
 	n->items = NULL;
