@@ -8,6 +8,7 @@
 #include "fake.h"
 #include <cooper/clock.h>
 #include <cooper/fs.h>
+#include <cooper/json.h>
 #include <cooper/str.h>
 #include <cooper/registry.h>
 #include <fcntl.h>
