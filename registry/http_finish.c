@@ -53,7 +53,8 @@ static bool fall_to_plain(struct req *q, CURLcode code)
 {
 	struct host *h = q->host;
 
-	if (h->scheme != SCHEME_UNKNOWN || q->url[0] != '/')
+	/* who has spoken TLS is not asked without it */
+	if (h->scheme != SCHEME_UNKNOWN || q->url[0] != '/' || q->tls_done)
 		return false;
 	bool no_tls = code == CURLE_SSL_CONNECT_ERROR || code == CURLE_GOT_NOTHING ||
 		      code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR;

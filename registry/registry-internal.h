@@ -195,6 +195,7 @@ struct req {
 	int64_t not_before;
 	unsigned tries, hops, auth_tries;
 	bool listed, cut, sent_auth, counted, checked_head;
+	bool tls_done; /* the last hop got through its TLS handshake */
 	uint64_t pass; /* last pass of the loop that looked at it */
 	CURL *easy;
 	struct curl_slist *headers;

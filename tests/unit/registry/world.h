@@ -90,7 +90,7 @@ static inline void world_close(struct world *w)
 static inline void world_write(struct world *w, const char *name, const char *text)
 {
 	struct co_err err = CO_ERR_INIT;
-	char path[256];
+	char path[600];
 
 	snprintf(path, sizeof(path), "%s/%s", w->dir, name);
 	char *slash = strrchr(path, '/');
