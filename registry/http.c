@@ -219,8 +219,8 @@ static int wait_ms(const struct co_registry *r)
 	int64_t now = co_mono_ns(), soonest = now + POLL_MS * INT64_C(1000000);
 
 	for (const struct req *q = r->reqs; q; q = q->next) {
-		int64_t at = q->not_before > q->host->pause_until ? q->not_before
-								  : q->host->pause_until;
+		int64_t at =
+			q->not_before > q->host->pause_until ? q->not_before : q->host->pause_until;
 		if (q->state == REQ_WAIT && at > now && at < soonest)
 			soonest = at;
 	}

@@ -9,8 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MILLISECOND    INT64_C(1000000)
-#define GOOD_PROGRESS  (1 << 20)
+#define MILLISECOND   INT64_C(1000000)
+#define GOOD_PROGRESS (1 << 20)
 
 static void from_start(struct req *q)
 {

@@ -76,7 +76,8 @@ static inline void live_start(struct world *w, struct live *l, const char *name,
 	auto_free char *text = co_xasprintf(
 		"version: 0.1\nlog:\n  level: error\n  accesslog:\n    disabled: true\n"
 		"storage:\n  filesystem:\n    rootdirectory: %s/%s\n  delete:\n    enabled: true\n"
-		"http:\n  addr: 127.0.0.1:%d\n%s%s", w->dir, name, l->port, http, more);
+		"http:\n  addr: 127.0.0.1:%d\n%s%s",
+		w->dir, name, l->port, http, more);
 	snprintf(config, sizeof(config), "%s.yml", name);
 	world_write(w, config, text);
 	snprintf(path, sizeof(path), "%s/%s", w->dir, config);
@@ -121,8 +122,10 @@ static inline struct co_descriptor make_image(struct co_store *s, const char *ar
 	char digest[CO_DIGEST_TEXT];
 	auto_buf c = CO_BUF_INIT(1 << 20), m = CO_BUF_INIT(1 << 20), l = CO_BUF_INIT(1 << 20);
 
-	co_buf_addf(&c, "{\"architecture\":\"%s\",\"os\":\"linux\",\"config\":{},\"rootfs\":{"
-		    "\"type\":\"layers\",\"diff_ids\":[", arch);
+	co_buf_addf(&c,
+		    "{\"architecture\":\"%s\",\"os\":\"linux\",\"config\":{},\"rootfs\":{"
+		    "\"type\":\"layers\",\"diff_ids\":[",
+		    arch);
 	for (size_t i = 0; i < n; i++) {
 		struct co_descriptor d = make_blob(s, CO_MT_OCI_LAYER, seed + i, size);
 
@@ -133,9 +136,10 @@ static inline struct co_descriptor make_image(struct co_store *s, const char *ar
 	}
 	co_buf_adds(&c, "]},\"history\":[]}");
 	struct co_descriptor config = make_text(s, CO_MT_OCI_CONFIG, co_buf_str(&c));
-	co_buf_addf(&m, "{\"schemaVersion\":2,\"mediaType\":\"%s\",\"config\":{\"mediaType\":\"%s\","
-		    "\"digest\":\"%s\",\"size\":%lld},\"layers\":[%s]}", CO_MT_OCI_MANIFEST,
-		    CO_MT_OCI_CONFIG, co_digest_str(&config.digest, digest),
+	co_buf_addf(&m,
+		    "{\"schemaVersion\":2,\"mediaType\":\"%s\",\"config\":{\"mediaType\":\"%s\","
+		    "\"digest\":\"%s\",\"size\":%lld},\"layers\":[%s]}",
+		    CO_MT_OCI_MANIFEST, CO_MT_OCI_CONFIG, co_digest_str(&config.digest, digest),
 		    (long long)config.size, co_buf_str(&l));
 	return make_text(s, CO_MT_OCI_MANIFEST, co_buf_str(&m));
 }

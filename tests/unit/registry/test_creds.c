@@ -45,10 +45,11 @@ static void test_documents(void **state)
 	from_doc("{\"auths\":{\"h\":{\"auth\":\"dTo=\",\"identitytoken\":\"T\"}}}", "h", "a",
 		 "u: i=T");
 	from_doc("{\"auths\":{\"h\":{\"registrytoken\":\"B\"}}}", "h", "a", ": b=B");
-	static const char *const keys[] = {"h:5",	   "https://h:5",    "http://h:5/",
-					   "https://h:5/v1/", "https://h:5/v2/", "H:5"};
+	static const char *const keys[] = {
+		"h:5", "https://h:5", "http://h:5/", "https://h:5/v1/", "https://h:5/v2/", "H:5"};
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
-		auto_free char *j = co_xasprintf("{\"auths\":{\"%s\":{\"auth\":\"dTpw\"}}}", keys[i]);
+		auto_free char *j =
+			co_xasprintf("{\"auths\":{\"%s\":{\"auth\":\"dTpw\"}}}", keys[i]);
 
 		from_doc(j, "h:5", "a/b", "u:p");
 		from_doc(j, "h", "a/b", "");
@@ -58,7 +59,8 @@ static void test_documents(void **state)
 					  "index.docker.io", "registry-1.docker.io",
 					  "https://registry-1.docker.io/v2/"};
 	for (size_t i = 0; i < sizeof(hub) / sizeof(hub[0]); i++) {
-		auto_free char *j = co_xasprintf("{\"auths\":{\"%s\":{\"auth\":\"dTpw\"}}}", hub[i]);
+		auto_free char *j =
+			co_xasprintf("{\"auths\":{\"%s\":{\"auth\":\"dTpw\"}}}", hub[i]);
 
 		from_doc(j, "docker.io", "library/x", "u:p");
 		from_doc(j, "evil-docker.io", "library/x", "");
@@ -86,8 +88,8 @@ static const char *user_for(struct world *w, const char *host)
 
 static void put(struct world *w, const char *file, const char *user)
 {
-	auto_free char *text = co_xasprintf(
-		"{\"auths\":{\"h\":{\"username\":\"%s\",\"password\":\"p\"}}}", user);
+	auto_free char *text =
+		co_xasprintf("{\"auths\":{\"h\":{\"username\":\"%s\",\"password\":\"p\"}}}", user);
 
 	world_write(w, file, text);
 }
@@ -277,8 +279,11 @@ static void test_login_with_helper(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_documents), TEST(test_places), TEST(test_helpers),
-		TEST(test_login), TEST(test_login_with_helper),
+		cmocka_unit_test(test_documents),
+		TEST(test_places),
+		TEST(test_helpers),
+		TEST(test_login),
+		TEST(test_login_with_helper),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

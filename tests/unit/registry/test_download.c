@@ -30,16 +30,25 @@ static void test_metadata(void **state)
 	static const struct {
 		const char *path, *name;
 	} cases[] = {
-		{"/a/b/file.tar.gz?x=1/2", "file.tar.gz"}, {"/", ""}, {"/a/", ""},
-		{"/a%20b.txt", "a b.txt"}, {"/a%2fb", ""}, {"/%2e%2e", ""}, {"/a%00b", ""},
-		{"/a%0ab", ""}, {"/%zz", "%zz"}, {"/x#y", "x"}, {"?q", ""},
+		{"/a/b/file.tar.gz?x=1/2", "file.tar.gz"},
+		{"/", ""},
+		{"/a/", ""},
+		{"/a%20b.txt", "a b.txt"},
+		{"/a%2fb", ""},
+		{"/%2e%2e", ""},
+		{"/a%00b", ""},
+		{"/a%0ab", ""},
+		{"/%zz", "%zz"},
+		{"/x#y", "x"},
+		{"?q", ""},
 	};
 	struct world *w = *state;
 	struct fake f;
 	auto_buf b = CO_BUF_INIT(100);
 	auto_free char *good = answer("200 OK",
 				      "Last-Modified: Thu, 01 Jan 1970 00:01:00 GMT\r\n"
-				      "ETag: \"e\"\r\n", "hello");
+				      "ETag: \"e\"\r\n",
+				      "hello");
 	const struct fake_answer list[] = {{"GET /", good}, {0}};
 
 	start(&f, list);
@@ -90,7 +99,9 @@ static void test_limits_and_errors(void **state)
 	auto_free char *gone = answer("404 Gone", "", "<html>");
 	const struct fake_answer list[] = {
 		{"GET /endless", "HTTP/1.1 200 OK\r\n\r\n", 0, 0, FAKE_ENDLESS},
-		{"GET /gone", gone}, {"GET /", good}, {0}};
+		{"GET /gone", gone},
+		{"GET /", good},
+		{0}};
 	struct co_download d = {.max_bytes = 1000};
 
 	start(&f, list);
@@ -107,7 +118,8 @@ static void resume(struct world *w, const char *etag, const char *second, bool w
 	struct fake f;
 	auto_buf out = CO_BUF_INIT(100);
 	auto_free char *half = co_xasprintf("HTTP/1.1 200 OK\r\nConnection: close\r\n%s"
-					    "Content-Length: 10\r\n\r\n01234", etag);
+					    "Content-Length: 10\r\n\r\n01234",
+					    etag);
 	const struct fake_answer list[] = {{"GET /x", half, 0, 1}, {"GET /x", second}, {0}};
 	struct co_download d = {0};
 

@@ -176,8 +176,8 @@ static void test_login(void **state)
 	bool there = false;
 
 	world_write(w, "htpasswd", HTPASSWD);
-	auto_free char *auth = co_xasprintf("auth:\n  htpasswd:\n    realm: test\n    path: %s/htpasswd\n",
-					    w->dir);
+	auto_free char *auth = co_xasprintf(
+		"auth:\n  htpasswd:\n    realm: test\n    path: %s/htpasswd\n", w->dir);
 	live_start(w, &l, "reg", "", auth);
 	struct co_ref ref = ref_at(l.port, "a/b:1");
 	snprintf(host, sizeof(host), "127.0.0.1:%d", l.port);
@@ -205,9 +205,10 @@ static void test_tls(void **state)
 	char dir[300], host[64], text[400];
 
 	make_cert(w);
-	auto_free char *tls = co_xasprintf("  tls:\n    certificate: %s/tls.crt\n    key: %s/tls.key\n"
-					   "    clientcas:\n      - %s/tls.crt\n", w->dir, w->dir,
-					   w->dir);
+	auto_free char *tls =
+		co_xasprintf("  tls:\n    certificate: %s/tls.crt\n    key: %s/tls.key\n"
+			     "    clientcas:\n      - %s/tls.crt\n",
+			     w->dir, w->dir, w->dir);
 	live_start(w, &l, "reg", tls, "");
 	struct co_ref ref = ref_at(l.port, "a/b:1");
 	snprintf(host, sizeof(host), "127.0.0.1:%d", l.port);
@@ -216,8 +217,8 @@ static void test_tls(void **state)
 	assert_non_null(strstr(last_error.hint, "certs.d"));
 	snprintf(dir, sizeof(dir), "%s/.config/containers/certs.d/%s", w->dir, host);
 	OK(co_mkdir_p(dir, 0700, err));
-	static const char *const names[][2] = {{"tls.crt", "ca.crt"}, {"tls.crt", "client.cert"},
-					       {"tls.key", "client.key"}};
+	static const char *const names[][2] = {
+		{"tls.crt", "ca.crt"}, {"tls.crt", "client.cert"}, {"tls.key", "client.key"}};
 	for (size_t i = 0; i < 3; i++) {
 		char from[300], to[400];
 
@@ -226,8 +227,8 @@ static void test_tls(void **state)
 		assert_int_equal(symlink(from, to), 0);
 		world_client(w, &(struct co_registry_opts){.http1 = i == 1});
 		if (i < 2) /* the server wants a certificate of ours */
-			FAILS(CO_E_NETWORK, co_registry_push(w->r, w->store, &image, &ref, 1, NULL,
-							     0, err));
+			FAILS(CO_E_NETWORK,
+			      co_registry_push(w->r, w->store, &image, &ref, 1, NULL, 0, err));
 	}
 	OK(co_registry_push(w->r, w->store, &image, &ref, 1, NULL, 0, err));
 	struct co_store *s = other_store(w, "second"), *t = other_store(w, "third");
@@ -304,7 +305,8 @@ static void test_small_proxy(void **state)
 		"daemon off; master_process off; pid %s/nginx.pid; error_log %s/nginx.log;\n"
 		"events {}\nhttp { access_log off; client_body_temp_path %s/nb; proxy_temp_path "
 		"%s/np; fastcgi_temp_path %s/nf; uwsgi_temp_path %s/nu; scgi_temp_path %s/ns;\n"
-		"server { listen 127.0.0.1:%d; client_max_body_size 2m; location / { proxy_set_header "
+		"server { listen 127.0.0.1:%d; client_max_body_size 2m; location / { "
+		"proxy_set_header "
 		"Host $http_host; proxy_pass http://127.0.0.1:%d; } } }\n",
 		w->dir, w->dir, w->dir, w->dir, w->dir, w->dir, w->dir, p.port, l.port);
 	world_write(w, "nginx.conf", conf);
@@ -324,9 +326,16 @@ static void test_small_proxy(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_round_trip), TEST(test_streams), TEST(test_index),
-		TEST(test_tags_and_delete), TEST(test_blob_from_elsewhere), TEST(test_login),
-		TEST(test_tls), TEST(test_many_layers), TEST(test_fork), TEST(test_small_proxy),
+		TEST(test_round_trip),
+		TEST(test_streams),
+		TEST(test_index),
+		TEST(test_tags_and_delete),
+		TEST(test_blob_from_elsewhere),
+		TEST(test_login),
+		TEST(test_tls),
+		TEST(test_many_layers),
+		TEST(test_fork),
+		TEST(test_small_proxy),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

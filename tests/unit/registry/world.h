@@ -55,9 +55,10 @@ static inline void world_open(struct world *w)
 	struct co_err err = CO_ERR_INIT;
 	char store[128];
 	static const char *const vars[] = {
-		"DOCKER_CONFIG", "REGISTRY_AUTH_FILE", "DOCKER_AUTH_CONFIG", "XDG_RUNTIME_DIR",
-		"XDG_CONFIG_HOME", "http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY",
-		"all_proxy", "ALL_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR"};
+		"DOCKER_CONFIG",   "REGISTRY_AUTH_FILE", "DOCKER_AUTH_CONFIG", "XDG_RUNTIME_DIR",
+		"XDG_CONFIG_HOME", "http_proxy",	 "https_proxy",	       "HTTP_PROXY",
+		"HTTPS_PROXY",	   "all_proxy",		 "ALL_PROXY",	       "SSL_CERT_FILE",
+		"SSL_CERT_DIR"};
 
 	memset(w, 0, sizeof(*w));
 	for (size_t i = 0; i < sizeof(vars) / sizeof(vars[0]); i++)
