@@ -13,7 +13,7 @@ struct build_args {
 	const char *file, *target, *iidfile, *metadata_file, *digest_file;
 	const char *network, *memory, *cpus, *timeout, *output_limit, *sandbox, *user_policy;
 	const char *timestamp, *compression, *compression_level, *call, *check_rules;
-	unsigned pids;
+	unsigned pids, jobs;
 	bool push, pull, no_cache, dry_run, check;
 };
 enum build_call { CALL_BUILD, CALL_CHECK, CALL_OUTLINE, CALL_TARGETS, CALL_PLAN };

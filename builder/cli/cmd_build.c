@@ -39,6 +39,8 @@ static const struct opt build_table[] = {
 	{"add-host", 0, OPT_LIST, "NAME:IP", "line for /etc/hosts during RUN", AT(add_hosts)},
 	{"allow", 0, OPT_LIST, "WHAT", "allow network.host or security.insecure to the Dockerfile",
 	 AT(allow)},
+	{"jobs", 'j', OPT_COUNT, "NUMBER", "stages that run at a time (default: one a core)",
+	 AT(jobs)},
 	{"memory", 'm', OPT_TEXT, "SIZE", "memory limit of a step, for example 2g", AT(memory)},
 	{"cpus", 0, OPT_TEXT, "NUMBER", "CPU limit of a step, for example 1.5", AT(cpus)},
 	{"pids", 0, OPT_COUNT, "NUMBER", "limit of processes in a step", AT(pids)},

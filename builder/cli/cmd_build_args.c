@@ -73,6 +73,7 @@ static int limits(struct co_build_opts *out, struct cmd_ctx *c, const struct bui
 	if (r < 0)
 		return r;
 	out->pids = a->pids;
+	out->jobs = a->jobs;
 	if (a->cpus) {
 		char *end;
 		out->cpus = strtod(a->cpus, &end);

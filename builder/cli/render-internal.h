@@ -34,6 +34,34 @@ void tail_clear(struct tail *t);
 /* The failed step's output between two rules, made safe. */
 void tail_print(FILE *f, const struct tail *t, const char *label);
 
+/* Steps that were started and are not done: stages run side by side, so there may be many. */
+#define MAX_OPEN_STEPS 128
+struct open_step {
+	bool used;
+	int step;
+	int64_t start_ns;
+	char label[512];
+	struct line_cutter lines;
+	struct tail tail;
+};
+struct open_steps {
+	struct open_step items[MAX_OPEN_STEPS];
+};
+void open_steps_init(struct open_steps *s);
+void open_steps_release(struct open_steps *s);
+/* NULL: not open, or (begin) there are too many. */
+struct open_step *open_step_find(struct open_steps *s, int step);
+struct open_step *open_step_begin(struct open_steps *s, const struct co_event *ev);
+void open_step_end(struct open_step *o);
+
+/* What the plain renderer writes, as text: taken out by the caller with co_buf_clear. */
+struct plain;
+struct plain *plain_new(void);
+struct co_buf *plain_add(struct plain *p, const struct co_event *ev);
+struct co_buf *plain_text(struct plain *p);   /* what is there */
+struct co_buf *plain_finish(struct plain *p); /* lines without an end too */
+void plain_free(struct plain *p);
+
 /* Length of an event's text. */
 size_t event_len(const struct co_event *ev);
 /* "[builder 2/5] RUN make": one clean line. */

@@ -3,19 +3,28 @@
  * For the log of a GitHub Actions job: plain lines in groups, findings as annotations. The runner
  * obeys commands it sees in the log, so everything that is not one of ours is written while
  * commands are stopped under a random token that no step can know.
+ *
+ * Groups can not be interleaved: of the steps that run side by side one is live, and what the
+ * others say is kept until it is done.
  */
 #include "render-internal.h"
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
+struct step_text {
+	struct plain *plain; /* NULL: free */
+	int step;
+	bool done, failed;
+};
 struct github {
 	FILE *f;
-	void *plain;
 	char token[33];
-	bool stopped, group;
-	struct tail tail;
-	char label[512];
+	bool stopped;
+	struct plain *plain; /* what belongs to no step */
+	struct open_steps steps;
+	struct step_text texts[MAX_OPEN_STEPS];
+	int live; /* the step whose group is open; 0: none */
 };
 
 static void stop_commands(struct github *g)
@@ -77,6 +86,7 @@ static void annotate(struct github *g, const char *level, const char *file, stru
 {
 	auto_buf b = CO_BUF_INIT(CO_BUF_TEXT);
 	github_annotation(&b, level, file, pos, title, text, len);
+	allow_commands(g);
 	fputs(co_buf_str(&b), g->f);
 }
 
@@ -84,75 +94,159 @@ static void *github_open(FILE *f)
 {
 	struct github *g = co_xcalloc(1, sizeof(*g));
 	g->f = f;
-	g->tail = (struct tail)TAIL_INIT;
-	g->plain = render_plain.open(f);
+	g->plain = plain_new();
+	open_steps_init(&g->steps);
 	return g;
 }
 
-static void end_group(struct github *g)
+static void put_text(struct github *g, struct co_buf *text)
 {
-	if (!g->group)
+	if (text->len) {
+		stop_commands(g);
+		fwrite(co_buf_str(text), 1, text->len, g->f);
+	}
+	co_buf_clear(text);
+}
+
+static struct step_text *find_text(struct github *g, int step)
+{
+	for (size_t i = 0; i < MAX_OPEN_STEPS; i++)
+		if (g->texts[i].plain && g->texts[i].step == step)
+			return &g->texts[i];
+	return NULL;
+}
+
+static void open_group(struct github *g, const struct open_step *o)
+{
+	auto_buf b = CO_BUF_INIT(CO_BUF_SMALL);
+	allow_commands(g);
+	github_escape(&b, o->label, strlen(o->label), false);
+	fprintf(g->f, "::group::%s\n", co_buf_str(&b));
+	g->live = o->step;
+}
+
+static void close_group(struct github *g)
+{
+	if (!g->live)
 		return;
 	allow_commands(g);
 	fprintf(g->f, "::endgroup::\n");
-	g->group = false;
+	g->live = 0;
 }
 
-static void start_group(struct github *g, const struct co_event *ev)
+/* The whole of a step that is done; a group is folded away, so a failed one's output follows it. */
+static void put_done(struct github *g, struct step_text *t)
 {
-	auto_buf label = CO_BUF_INIT(CO_BUF_SMALL);
-	auto_buf b = CO_BUF_INIT(CO_BUF_SMALL);
-	end_group(g);
-	allow_commands(g);
-	step_label(&label, ev->stage, ev->step, ev->count, ev->name);
-	github_escape(&b, co_buf_str(&label), label.len, false);
-	fprintf(g->f, "::group::%s\n", co_buf_str(&b));
-	g->group = true;
-	snprintf(g->label, sizeof(g->label), "%s", co_buf_str(&label));
-	tail_clear(&g->tail);
+	struct open_step *o = open_step_find(&g->steps, t->step);
+	if (o && o->tail.text.len && g->live != t->step)
+		open_group(g, o);
+	put_text(g, plain_finish(t->plain));
+	close_group(g);
+	if (o && t->failed && o->tail.text.len) {
+		stop_commands(g);
+		tail_print(g->f, &o->tail, o->label);
+	}
+	if (o)
+		open_step_end(o);
+	plain_free(t->plain);
+	memset(t, 0, sizeof(*t));
 }
 
-/* A group is folded away: what a failed step said is shown again below it. */
-static void failed_step(struct github *g)
+/* Nothing is live: those that were done meanwhile, then one that has something to say. */
+static void next_live(struct github *g)
 {
-	end_group(g);
-	stop_commands(g);
-	if (g->tail.text.len)
-		tail_print(g->f, &g->tail, g->label);
+	for (size_t i = 0; i < MAX_OPEN_STEPS; i++)
+		if (g->texts[i].plain && g->texts[i].done)
+			put_done(g, &g->texts[i]);
+	for (size_t i = 0; i < MAX_OPEN_STEPS; i++) {
+		struct step_text *t = &g->texts[i];
+		struct open_step *o = t->plain ? open_step_find(&g->steps, t->step) : NULL;
+		if (!o || !o->tail.text.len)
+			continue;
+		open_group(g, o);
+		put_text(g, plain_text(t->plain));
+		return;
+	}
+}
+
+static void step_event(struct github *g, const struct co_event *ev)
+{
+	struct step_text *t = find_text(g, ev->step);
+	for (size_t i = 0; !t && ev->kind == CO_EV_STEP_START && i < MAX_OPEN_STEPS; i++)
+		if (!g->texts[i].plain) {
+			t = &g->texts[i];
+			*t = (struct step_text){.plain = plain_new(), .step = ev->step};
+		}
+	if (!t)
+		return;
+	struct open_step *o = ev->kind == CO_EV_STEP_START ? open_step_begin(&g->steps, ev)
+							   : open_step_find(&g->steps, ev->step);
+	if (ev->kind == CO_EV_STEP_OUTPUT && o) {
+		tail_add(&o->tail, ev->text, event_len(ev));
+		if (!g->live)
+			open_group(g, o);
+	}
+	struct co_buf *text = plain_add(t->plain, ev);
+	if (ev->kind == CO_EV_STEP_DONE) {
+		t->done = true;
+		t->failed = !ev->ok;
+	}
+	if (g->live == ev->step && ev->kind == CO_EV_STEP_OUTPUT)
+		put_text(g, text);
+	if (t->done && (!g->live || g->live == ev->step)) {
+		put_done(g, t);
+		next_live(g);
+	}
 }
 
 static void github_event(void *self, const struct co_event *ev)
 {
 	struct github *g = self;
-	if (ev->kind == CO_EV_WARNING || ev->kind == CO_EV_POLICY) {
-		bool error = ev->kind == CO_EV_POLICY && !ev->ok;
-		allow_commands(g);
+	switch (ev->kind) {
+	case CO_EV_STEP_START:
+	case CO_EV_STEP_OUTPUT:
+	case CO_EV_STEP_DONE:
+		step_event(g, ev);
+		break;
+	case CO_EV_POLICY:
+	case CO_EV_WARNING:
 		/* a refusal comes again as the error that ends the build */
-		if (!error)
+		if (ev->kind == CO_EV_WARNING || ev->ok)
 			annotate(g, "warning", ev->file, ev->pos, ev->rule,
 				 ev->text ? ev->text : "", event_len(ev));
-	}
-	if (ev->kind == CO_EV_STEP_START)
-		start_group(g, ev);
-	if (ev->kind == CO_EV_STEP_OUTPUT)
-		tail_add(&g->tail, ev->text, event_len(ev));
-	stop_commands(g);
-	render_plain.event(g->plain, ev);
-	if (ev->kind == CO_EV_STEP_DONE) {
-		if (ev->ok)
-			end_group(g);
-		else
-			failed_step(g);
+		break;
+	case CO_EV_BUILD_START:
+	case CO_EV_TRANSFER:
+	case CO_EV_NOTE:
+	case CO_EV_RESULT:
+	case CO_EV_BUILD_DONE:
+	case CO_EV_COUNT:
+	default:
+		put_text(g, plain_add(g->plain, ev));
+		break;
 	}
 	fflush(g->f);
+}
+
+/* What never came to its end is shown as far as it came. */
+static void put_rest(struct github *g)
+{
+	if (g->live) {
+		struct step_text *t = find_text(g, g->live);
+		if (t)
+			put_done(g, t);
+		close_group(g);
+	}
+	for (size_t i = 0; i < MAX_OPEN_STEPS; i++)
+		if (g->texts[i].plain)
+			put_done(g, &g->texts[i]);
 }
 
 static void github_error(void *self, const struct co_err *err)
 {
 	struct github *g = self;
 	const char *text = err->msg[0] ? err->msg : co_err_text(err->code);
-	end_group(g);
-	allow_commands(g);
+	put_rest(g);
 	annotate(g, "error", err->file[0] ? err->file : NULL, err->pos, co_err_text(err->code),
 		 text, strlen(text));
 	stop_commands(g);
@@ -162,11 +256,12 @@ static void github_error(void *self, const struct co_err *err)
 static void github_close(void *self)
 {
 	struct github *g = self;
-	render_plain.close(g->plain);
-	end_group(g);
+	put_rest(g);
+	put_text(g, plain_finish(g->plain));
 	allow_commands(g);
 	fflush(g->f);
-	co_buf_release(&g->tail.text);
+	plain_free(g->plain);
+	open_steps_release(&g->steps);
 	free(g);
 }
 

@@ -11,8 +11,11 @@ struct json {
 	FILE *f;
 	int64_t first_ns;
 	bool started;
-	char carry[2][4]; /* a character that a chunk of output cut in two, by stream */
-	size_t carried[2];
+	struct carry {
+		int step;
+		char bytes[2][4]; /* a character that a chunk of output cut in two, by stream */
+		size_t n[2];
+	} carries[MAX_OPEN_STEPS];
 };
 
 static void *json_open(FILE *f)
@@ -78,18 +81,32 @@ static json_t *output_text(const char *s, size_t len)
 	return co_json_string(copy);
 }
 
+static struct carry *carry_of(struct json *j, int step)
+{
+	struct carry *unused = &j->carries[0];
+	for (size_t i = 0; i < MAX_OPEN_STEPS; i++) {
+		if (j->carries[i].step == step)
+			return &j->carries[i];
+		if (!j->carries[i].step)
+			unused = &j->carries[i];
+	}
+	*unused = (struct carry){.step = step};
+	return unused;
+}
+
 static bool put_output(struct json *j, json_t *o, const struct co_event *ev)
 {
 	size_t k = ev->fd == 2;
+	struct carry *c = carry_of(j, ev->step);
 	auto_buf b = CO_BUF_INIT(CO_BUF_TEXT);
-	co_buf_add(&b, j->carry[k], j->carried[k]);
+	co_buf_add(&b, c->bytes[k], c->n[k]);
 	co_buf_add(&b, ev->text, event_len(ev));
-	j->carried[k] = open_tail(co_buf_str(&b), b.len);
-	memcpy(j->carry[k], co_buf_str(&b) + b.len - j->carried[k], j->carried[k]);
-	if (b.len == j->carried[k])
+	c->n[k] = open_tail(co_buf_str(&b), b.len);
+	memcpy(c->bytes[k], co_buf_str(&b) + b.len - c->n[k], c->n[k]);
+	if (b.len == c->n[k])
 		return false;
 	put_str(o, "stream", k ? "stderr" : "stdout");
-	json_object_set_new(o, "text", output_text(co_buf_str(&b), b.len - j->carried[k]));
+	json_object_set_new(o, "text", output_text(co_buf_str(&b), b.len - c->n[k]));
 	return true;
 }
 
@@ -112,7 +129,7 @@ static bool put_members(struct json *j, json_t *o, const struct co_event *ev)
 		put_int(o, "step", ev->step);
 		return put_output(j, o, ev);
 	case CO_EV_STEP_DONE:
-		j->carried[0] = j->carried[1] = 0;
+		carry_of(j, ev->step)->step = 0;
 		put_int(o, "step", ev->step);
 		json_object_set_new(o, "ok", json_boolean(ev->ok));
 		json_object_set_new(o, "cached", json_boolean(ev->cached));
@@ -125,6 +142,7 @@ static bool put_members(struct json *j, json_t *o, const struct co_event *ev)
 		if (ev->total)
 			put_int(o, "total", (int64_t)ev->total);
 		json_object_set_new(o, "finished", json_boolean(ev->finished));
+		json_object_set_new(o, "cached", json_boolean(ev->cached));
 		return true;
 	case CO_EV_POLICY:
 		json_object_set_new(o, "ok", json_boolean(ev->ok));

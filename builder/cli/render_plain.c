@@ -1,60 +1,68 @@
 /* SPDX-License-Identifier: MIT
  *
  * One line after the other, for logs: "#3 [builder 2/5] RUN make", "#3 0.412 output", "#3 DONE
- * 0.5s".
+ * 0.5s". Steps that run side by side are told apart by their number.
  */
 #include "render-internal.h"
 #include <stdlib.h>
 #include <string.h>
 
 #define TRANSFER_PERIOD_NS 5000000000 /* between two lines about one transfer */
+#define OUT_MAX		   (64u << 20)
 
 struct plain {
-	FILE *f;
-	struct line_cutter lines;
+	struct co_buf out;
+	struct open_steps steps;
 	struct transfers transfers;
-	int step;	    /* whose output is in lines */
-	int64_t start, now; /* of that step; of the event in hand */
+	const struct open_step *step; /* of the line in hand */
+	int64_t now;
 };
-
-static void *plain_open(FILE *f)
-{
-	struct plain *p = co_xcalloc(1, sizeof(*p));
-	p->f = f;
-	p->lines = (struct line_cutter)LINE_CUTTER_INIT;
-	return p;
-}
 
 static void output_line(void *ctx, const char *line, size_t len)
 {
 	struct plain *p = ctx;
-	auto_buf b = CO_BUF_INIT(CO_BUF_TEXT);
-	co_sanitize(&b, line, len, false);
-	int64_t ms = (p->now - p->start) / 1000000;
-	fprintf(p->f, "#%d %lld.%03lld %s\n", p->step, (long long)(ms / 1000),
-		(long long)(ms % 1000), co_buf_str(&b));
+	int64_t ms = (p->now - p->step->start_ns) / 1000000;
+	co_buf_addf(&p->out, "#%d %lld.%03lld ", p->step->step, (long long)(ms / 1000),
+		    (long long)(ms % 1000));
+	co_sanitize(&p->out, line, len, true);
+	co_buf_addc(&p->out, '\n');
 }
 
 static void say(struct plain *p, int step, const char *head, const char *text)
 {
-	fprintf(p->f, "#%d %s%s\n", step, head, text);
+	co_buf_addf(&p->out, "#%d %s%s\n", step, head, text);
 }
 
 static void step_start(struct plain *p, const struct co_event *ev)
 {
 	auto_buf b = CO_BUF_INIT(CO_BUF_SMALL);
-	line_flush(&p->lines, output_line, p);
 	step_label(&b, ev->stage, ev->step, ev->count, ev->name);
-	fprintf(p->f, "\n");
+	co_buf_addc(&p->out, '\n');
 	say(p, ev->step, "", co_buf_str(&b));
-	p->step = ev->step;
-	p->start = ev->t_ns;
+	open_step_begin(&p->steps, ev);
+}
+
+static void step_output(struct plain *p, const struct co_event *ev)
+{
+	struct open_step *o = open_step_find(&p->steps, ev->step);
+	p->step = o;
+	if (o)
+		line_feed(&o->lines, ev->text, event_len(ev), output_line, p);
+}
+
+static void flush_step(struct plain *p, struct open_step *o)
+{
+	p->step = o;
+	line_flush(&o->lines, output_line, p);
+	open_step_end(o);
 }
 
 static void step_done(struct plain *p, const struct co_event *ev)
 {
 	char t[32];
-	line_flush(&p->lines, output_line, p);
+	struct open_step *o = open_step_find(&p->steps, ev->step);
+	if (o)
+		flush_step(p, o);
 	short_time(ev->elapsed_ns, t, sizeof(t));
 	if (ev->ok && ev->cached)
 		say(p, ev->step, "CACHED", "");
@@ -70,7 +78,7 @@ static void transfer(struct plain *p, const struct co_event *ev)
 		return;
 	auto_buf b = CO_BUF_INIT(CO_BUF_SMALL);
 	transfer_label(&b, ev, t ? transfer_rate(t, ev->t_ns) : 0);
-	say(p, p->step, co_buf_str(&b), ev->finished ? " done" : "");
+	say(p, ev->step, co_buf_str(&b), ev->finished ? " done" : "");
 	if (t)
 		t->shown_ns = ev->t_ns ? ev->t_ns : 1;
 	if (t && ev->finished)
@@ -81,7 +89,7 @@ static void finding(struct plain *p, const char *head, const struct co_event *ev
 {
 	auto_buf b = CO_BUF_INIT(CO_BUF_SMALL);
 	finding_label(&b, ev);
-	say(p, p->step, head, co_buf_str(&b));
+	say(p, ev->step, head, co_buf_str(&b));
 }
 
 static void result(struct plain *p, const struct co_event *ev)
@@ -93,15 +101,22 @@ static void result(struct plain *p, const struct co_event *ev)
 
 static void build_start(struct plain *p, const struct co_event *ev)
 {
-	auto_buf b = CO_BUF_INIT(CO_BUF_SMALL);
 	const char *name = ev->name ? ev->name : "";
-	co_sanitize(&b, name, strlen(name), false);
-	fprintf(p->f, "#0 building %s, %d steps\n", co_buf_str(&b), ev->count);
+	co_buf_adds(&p->out, "#0 building ");
+	co_sanitize(&p->out, name, strlen(name), false);
+	co_buf_addf(&p->out, ", %d steps\n", ev->count);
 }
 
-static void plain_event(void *self, const struct co_event *ev)
+struct plain *plain_new(void)
 {
-	struct plain *p = self;
+	struct plain *p = co_xcalloc(1, sizeof(*p));
+	p->out.max = OUT_MAX;
+	open_steps_init(&p->steps);
+	return p;
+}
+
+struct co_buf *plain_add(struct plain *p, const struct co_event *ev)
+{
 	char t[32];
 	p->now = ev->t_ns;
 	switch (ev->kind) {
@@ -112,7 +127,7 @@ static void plain_event(void *self, const struct co_event *ev)
 		step_start(p, ev);
 		break;
 	case CO_EV_STEP_OUTPUT:
-		line_feed(&p->lines, ev->text, event_len(ev), output_line, p);
+		step_output(p, ev);
 		break;
 	case CO_EV_STEP_DONE:
 		step_done(p, ev);
@@ -130,7 +145,6 @@ static void plain_event(void *self, const struct co_event *ev)
 		finding(p, "policy: ", ev);
 		break;
 	case CO_EV_RESULT:
-		p->step = 0;
 		result(p, ev);
 		break;
 	case CO_EV_BUILD_DONE:
@@ -141,16 +155,62 @@ static void plain_event(void *self, const struct co_event *ev)
 	default:
 		break;
 	}
-	fflush(p->f);
+	return &p->out;
+}
+
+struct co_buf *plain_text(struct plain *p)
+{
+	return &p->out;
+}
+
+struct co_buf *plain_finish(struct plain *p)
+{
+	for (size_t i = 0; i < MAX_OPEN_STEPS; i++)
+		if (p->steps.items[i].used)
+			flush_step(p, &p->steps.items[i]);
+	return &p->out;
+}
+
+void plain_free(struct plain *p)
+{
+	open_steps_release(&p->steps);
+	co_buf_release(&p->out);
+	free(p);
+}
+
+/* ---- the renderer ---- */
+struct plain_renderer {
+	FILE *f;
+	struct plain *text;
+};
+
+static void *plain_open(FILE *f)
+{
+	struct plain_renderer *r = co_xcalloc(1, sizeof(*r));
+	r->f = f;
+	r->text = plain_new();
+	return r;
+}
+
+static void put(struct plain_renderer *r, struct co_buf *text)
+{
+	fwrite(co_buf_str(text), 1, text->len, r->f);
+	fflush(r->f);
+	co_buf_clear(text);
+}
+
+static void plain_event(void *self, const struct co_event *ev)
+{
+	struct plain_renderer *r = self;
+	put(r, plain_add(r->text, ev));
 }
 
 static void plain_close(void *self)
 {
-	struct plain *p = self;
-	line_flush(&p->lines, output_line, p);
-	fflush(p->f);
-	co_buf_release(&p->lines.part);
-	free(p);
+	struct plain_renderer *r = self;
+	put(r, plain_finish(r->text));
+	plain_free(r->text);
+	free(r);
 }
 
 const struct renderer_ops render_plain = {

@@ -7,37 +7,36 @@
 
 struct quiet {
 	FILE *f;
-	struct tail tail;
-	char label[512];
+	struct open_steps steps;
 };
 
 static void *quiet_open(FILE *f)
 {
 	struct quiet *q = co_xcalloc(1, sizeof(*q));
 	q->f = f;
-	q->tail = (struct tail)TAIL_INIT;
+	open_steps_init(&q->steps);
 	return q;
 }
 
 static void quiet_event(void *self, const struct co_event *ev)
 {
 	struct quiet *q = self;
-	if (ev->kind == CO_EV_STEP_START) {
-		auto_buf b = CO_BUF_INIT(CO_BUF_SMALL);
-		step_label(&b, ev->stage, ev->step, ev->count, ev->name);
-		snprintf(q->label, sizeof(q->label), "%s", co_buf_str(&b));
-		tail_clear(&q->tail);
-	} else if (ev->kind == CO_EV_STEP_OUTPUT) {
-		tail_add(&q->tail, ev->text, event_len(ev));
-	} else if (ev->kind == CO_EV_STEP_DONE && !ev->ok && q->tail.text.len) {
-		tail_print(q->f, &q->tail, q->label);
-	}
+	struct open_step *o = open_step_find(&q->steps, ev->step);
+	if (ev->kind == CO_EV_STEP_START)
+		open_step_begin(&q->steps, ev);
+	else if (ev->kind == CO_EV_STEP_OUTPUT && o)
+		tail_add(&o->tail, ev->text, event_len(ev));
+	if (ev->kind != CO_EV_STEP_DONE || !o)
+		return;
+	if (!ev->ok && o->tail.text.len)
+		tail_print(q->f, &o->tail, o->label);
+	open_step_end(o);
 }
 
 static void quiet_close(void *self)
 {
 	struct quiet *q = self;
-	co_buf_release(&q->tail.text);
+	open_steps_release(&q->steps);
 	free(q);
 }
 

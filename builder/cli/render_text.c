@@ -7,9 +7,31 @@ size_t event_len(const struct co_event *ev)
 	return !ev->text ? 0 : ev->len ? ev->len : strlen(ev->text);
 }
 
+/* Colours and cursor movements (ESC [ … letter) are taken out: they mean nothing in a log. What else
+ * an escape might be stays, and is made visible. */
+static size_t drop_csi(char *s, size_t len)
+{
+	size_t to = 0;
+	for (size_t i = 0; i < len;) {
+		size_t k = i + 2;
+		if (s[i] == '\033' && i + 1 < len && s[i + 1] == '[') {
+			while (k < len && s[k] >= 0x20 && s[k] <= 0x3f)
+				k++;
+			if (k < len && s[k] >= 0x40 && s[k] <= 0x7e) {
+				i = k + 1;
+				continue;
+			}
+		}
+		s[to++] = s[i++];
+	}
+	return to;
+}
+
 /* What is left of a line once carriage returns have overwritten it. */
 static void emit_line(struct line_cutter *l, line_fn *emit, void *ctx)
 {
+	if (l->part.len)
+		co_buf_cut(&l->part, drop_csi(l->part.data, l->part.len));
 	const char *s = co_buf_str(&l->part);
 	size_t len = l->part.len;
 	while (len && s[len - 1] == '\r')
@@ -77,10 +99,65 @@ void tail_clear(struct tail *t)
 	t->cut = false;
 }
 
+void open_steps_init(struct open_steps *s)
+{
+	memset(s, 0, sizeof(*s));
+	for (size_t i = 0; i < MAX_OPEN_STEPS; i++) {
+		s->items[i].lines = (struct line_cutter)LINE_CUTTER_INIT;
+		s->items[i].tail = (struct tail)TAIL_INIT;
+	}
+}
+
+void open_steps_release(struct open_steps *s)
+{
+	for (size_t i = 0; i < MAX_OPEN_STEPS; i++)
+		open_step_end(&s->items[i]);
+}
+
+struct open_step *open_step_find(struct open_steps *s, int step)
+{
+	for (size_t i = 0; i < MAX_OPEN_STEPS; i++)
+		if (s->items[i].used && s->items[i].step == step)
+			return &s->items[i];
+	return NULL;
+}
+
+struct open_step *open_step_begin(struct open_steps *s, const struct co_event *ev)
+{
+	struct open_step *o = open_step_find(s, ev->step);
+	for (size_t i = 0; !o && i < MAX_OPEN_STEPS; i++)
+		if (!s->items[i].used)
+			o = &s->items[i];
+	if (!o)
+		return NULL;
+	open_step_end(o);
+	auto_buf b = CO_BUF_INIT(CO_BUF_SMALL);
+	step_label(&b, ev->stage, ev->step, ev->count, ev->name);
+	/* cut between characters */
+	size_t n = b.len < sizeof(o->label) ? b.len : sizeof(o->label) - 1;
+	while (n < b.len && n && ((unsigned char)b.data[n] & 0xc0) == 0x80)
+		n--;
+	memcpy(o->label, co_buf_str(&b), n);
+	o->label[n] = '\0';
+	o->used = true;
+	o->step = ev->step;
+	o->start_ns = ev->t_ns;
+	return o;
+}
+
+void open_step_end(struct open_step *o)
+{
+	o->used = false;
+	co_buf_release(&o->lines.part);
+	co_buf_release(&o->tail.text);
+	o->lines = (struct line_cutter)LINE_CUTTER_INIT;
+	o->tail = (struct tail)TAIL_INIT;
+}
+
 static void print_line(void *ctx, const char *line, size_t len)
 {
 	auto_buf b = CO_BUF_INIT(4 * LINE_MAX_BYTES + 64);
-	co_sanitize(&b, line, len, false);
+	co_sanitize(&b, line, len, true);
 	fprintf(ctx, "%s\n", co_buf_str(&b));
 }
 
@@ -148,12 +225,16 @@ const char *dir_name(enum co_event_dir dir)
 void transfer_label(struct co_buf *out, const struct co_event *ev, uint64_t rate)
 {
 	char a[32], b[32];
+	const char *name = ev->name ? ev->name : "";
+	bool digest = co_starts(name, "sha256:") || co_starts(name, "sha512:");
 	co_buf_addf(out, "%s ", dir_name(ev->dir));
-	add_clean(out, ev->name ? ev->name : "");
+	co_sanitize(out, name, digest && strlen(name) > 19 ? 19 : strlen(name), false);
 	co_buf_addf(out, " %s", co_human_size(ev->done, a, sizeof(a)));
 	if (ev->total && !ev->finished)
 		co_buf_addf(out, " / %s", co_human_size(ev->total, b, sizeof(b)));
-	if (rate)
+	if (ev->finished && ev->cached)
+		co_buf_adds(out, ", was there already");
+	else if (rate)
 		co_buf_addf(out, " %s/s", co_human_size(rate, b, sizeof(b)));
 }
 

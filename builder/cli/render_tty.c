@@ -13,23 +13,18 @@
 #include <string.h>
 #include <time.h>
 
-#define PERIOD_NS   100000000 /* ten frames a second */
-#define MAX_RUNNING 16
-#define LAST_LINES  6
+#define PERIOD_NS  100000000 /* ten frames a second */
+#define LAST_LINES 6
 
-struct running {
-	bool used;
-	int step;
-	int64_t start_ns;
-	char label[512];
-	struct line_cutter lines;
-	struct tail tail;
-	char last[LAST_LINES][256];
-	unsigned n_last; /* all lines so far; the newest is last[(n_last - 1) % LAST_LINES] */
+/* The newest lines of one step's output. */
+struct last {
+	char lines[LAST_LINES][256];
+	unsigned n; /* all so far; the newest is lines[(n - 1) % LAST_LINES] */
 };
 struct tty {
 	struct frame frame;
-	struct running running[MAX_RUNNING];
+	struct open_steps steps;
+	struct last last[MAX_OPEN_STEPS]; /* by the same index */
 	struct transfers transfers;
 	char name[256];
 	bool building;
@@ -41,16 +36,32 @@ struct tty {
 	bool ticking, quit;
 };
 
-static void draw_running(struct tty *t, const struct running *r, int64_t now)
+/* How many lines of output each step that runs may show: the screen is shared out. */
+static unsigned lines_each(const struct tty *t)
 {
+	unsigned steps = 0, others = 2;
+	for (size_t i = 0; i < MAX_OPEN_STEPS; i++)
+		steps += t->steps.items[i].used;
+	for (size_t i = 0; i < MAX_TRANSFERS; i++)
+		others += t->transfers.items[i].used;
+	if (!steps || t->frame.rows <= others + steps)
+		return 0;
+	unsigned n = (t->frame.rows - others - steps) / steps;
+	return n < LAST_LINES ? n : LAST_LINES;
+}
+
+static void draw_step(struct tty *t, size_t index, unsigned lines, int64_t now)
+{
+	const struct open_step *o = &t->steps.items[index];
+	const struct last *l = &t->last[index];
 	char time[32];
 	auto_buf b = CO_BUF_INIT(CO_BUF_SMALL);
-	co_buf_addf(&b, " => %s", r->label);
-	frame_line(&t->frame, co_buf_str(&b), short_time(now - r->start_ns, time, sizeof(time)));
-	unsigned n = r->n_last < LAST_LINES ? r->n_last : LAST_LINES;
-	for (unsigned i = r->n_last - n; i < r->n_last; i++) {
+	co_buf_addf(&b, " => %s", o->label);
+	frame_line(&t->frame, co_buf_str(&b), short_time(now - o->start_ns, time, sizeof(time)));
+	unsigned n = l->n < lines ? l->n : lines;
+	for (unsigned i = l->n - n; i < l->n; i++) {
 		co_buf_clear(&b);
-		co_buf_addf(&b, " => => # %s", r->last[i % LAST_LINES]);
+		co_buf_addf(&b, " => => # %s", l->lines[i % LAST_LINES]);
 		frame_line(&t->frame, co_buf_str(&b), NULL);
 	}
 }
@@ -79,9 +90,10 @@ static void draw(struct tty *t, int64_t now)
 		frame_line(&t->frame, co_buf_str(&b),
 			   short_time(now - t->start_ns, time, sizeof(time)));
 	}
-	for (size_t i = 0; i < MAX_RUNNING; i++)
-		if (t->running[i].used)
-			draw_running(t, &t->running[i], now);
+	unsigned lines = lines_each(t);
+	for (size_t i = 0; i < MAX_OPEN_STEPS; i++)
+		if (t->steps.items[i].used)
+			draw_step(t, i, lines, now);
 	for (size_t i = 0; i < MAX_TRANSFERS; i++)
 		if (t->transfers.items[i].used)
 			draw_transfer(t, &t->transfers.items[i], now);
@@ -128,32 +140,13 @@ static void *tty_open(FILE *f)
 	pthread_condattr_t attr;
 	frame_init(&t->frame, f);
 	t->drawn_ns = INT64_MIN / 2;
-	for (size_t i = 0; i < MAX_RUNNING; i++) {
-		t->running[i].lines = (struct line_cutter)LINE_CUTTER_INIT;
-		t->running[i].tail = (struct tail)TAIL_INIT;
-	}
+	open_steps_init(&t->steps);
 	pthread_mutex_init(&t->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&t->wake, &attr);
 	pthread_condattr_destroy(&attr);
 	return t;
-}
-
-static struct running *find_running(struct tty *t, int step)
-{
-	for (size_t i = 0; i < MAX_RUNNING; i++)
-		if (t->running[i].used && t->running[i].step == step)
-			return &t->running[i];
-	return NULL;
-}
-
-static void clear_running(struct running *r)
-{
-	r->used = false;
-	r->n_last = 0;
-	co_buf_clear(&r->lines.part);
-	tail_clear(&r->tail);
 }
 
 static void build_start(struct tty *t, const struct co_event *ev)
@@ -169,34 +162,29 @@ static void build_start(struct tty *t, const struct co_event *ev)
 	t->count = ev->count;
 }
 
+static struct last *last_of(struct tty *t, const struct open_step *o)
+{
+	return &t->last[o - t->steps.items];
+}
+
 static void step_start(struct tty *t, const struct co_event *ev)
 {
-	auto_buf b = CO_BUF_INIT(CO_BUF_SMALL);
-	struct running *r = find_running(t, ev->step);
-	for (size_t i = 0; !r && i < MAX_RUNNING; i++)
-		if (!t->running[i].used)
-			r = &t->running[i];
-	if (!r)
-		return;
-	clear_running(r);
-	step_label(&b, ev->stage, ev->step, ev->count, ev->name);
-	snprintf(r->label, sizeof(r->label), "%s", co_buf_str(&b));
-	r->used = true;
-	r->step = ev->step;
-	r->start_ns = ev->t_ns;
+	struct open_step *o = open_step_begin(&t->steps, ev);
+	if (o)
+		last_of(t, o)->n = 0;
 }
 
 static void output_line(void *ctx, const char *line, size_t len)
 {
-	struct running *r = ctx;
+	struct last *l = ctx;
 	auto_buf b = CO_BUF_INIT(4 * LINE_MAX_BYTES + 64);
-	co_sanitize(&b, line, len, false);
+	co_sanitize(&b, line, len, true);
 	for (size_t i = 0; i < b.len; i++)
-		if (b.data[i] == '\t')
+		if (b.data[i] == '\t') /* its width would depend on where it stands */
 			b.data[i] = ' ';
-	char *slot = r->last[r->n_last++ % LAST_LINES];
+	char *slot = l->lines[l->n++ % LAST_LINES];
 	/* cut between characters: half of one would spoil the line */
-	size_t n = b.len < sizeof(r->last[0]) - 1 ? b.len : sizeof(r->last[0]) - 1;
+	size_t n = b.len < sizeof(l->lines[0]) ? b.len : sizeof(l->lines[0]) - 1;
 	while (n < b.len && n && ((unsigned char)b.data[n] & 0xc0) == 0x80)
 		n--;
 	memcpy(slot, co_buf_str(&b), n);
@@ -205,30 +193,30 @@ static void output_line(void *ctx, const char *line, size_t len)
 
 static void step_output(struct tty *t, const struct co_event *ev)
 {
-	struct running *r = find_running(t, ev->step);
-	if (!r)
+	struct open_step *o = open_step_find(&t->steps, ev->step);
+	if (!o)
 		return;
-	tail_add(&r->tail, ev->text, event_len(ev));
-	line_feed(&r->lines, ev->text, event_len(ev), output_line, r);
+	tail_add(&o->tail, ev->text, event_len(ev));
+	line_feed(&o->lines, ev->text, event_len(ev), output_line, last_of(t, o));
 }
 
 static void step_done(struct tty *t, const struct co_event *ev)
 {
-	struct running *r = find_running(t, ev->step);
+	struct open_step *o = open_step_find(&t->steps, ev->step);
 	char time[32];
-	if (!r)
+	if (!o)
 		return;
 	auto_buf b = CO_BUF_INIT(CO_BUF_SMALL);
 	t->done++;
-	co_buf_addf(&b, " => %s%s", ev->ok ? (ev->cached ? "CACHED " : "") : "ERROR ", r->label);
+	co_buf_addf(&b, " => %s%s", ev->ok ? (ev->cached ? "CACHED " : "") : "ERROR ", o->label);
 	short_time(ev->elapsed_ns, time, sizeof(time));
 	frame_keep_step(&t->frame, ev->ok ? (ev->cached ? FRAME_CACHED : FRAME_DONE) : FRAME_ERROR,
 			co_buf_str(&b), time);
-	if (!ev->ok && r->tail.text.len) {
+	if (!ev->ok && o->tail.text.len) {
 		frame_clear(&t->frame);
-		tail_print(t->frame.f, &r->tail, r->label);
+		tail_print(t->frame.f, &o->tail, o->label);
 	}
-	clear_running(r);
+	open_step_end(o);
 }
 
 static void transfer(struct tty *t, const struct co_event *ev)
@@ -337,10 +325,7 @@ static void tty_close(void *self)
 		pthread_join(t->ticker, NULL);
 	frame_clear(&t->frame);
 	frame_release(&t->frame);
-	for (size_t i = 0; i < MAX_RUNNING; i++) {
-		co_buf_release(&t->running[i].lines.part);
-		co_buf_release(&t->running[i].tail.text);
-	}
+	open_steps_release(&t->steps);
 	pthread_cond_destroy(&t->wake);
 	pthread_mutex_destroy(&t->lock);
 	free(t);
