@@ -113,6 +113,8 @@ static void end(struct req *q)
 	disarm(q);
 	unlist(q);
 	q->state = REQ_DONE;
+	if (q->err.code) /* half an answer is none */
+		q->status = 0;
 	if (!q->on_done)
 		return;
 	q->on_done(q);

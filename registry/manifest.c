@@ -50,7 +50,7 @@ int manifest_type(const char *content_type, const char *json, size_t len, char *
 	const char *inner = co_json_str(doc, "mediaType");
 	bool list = json_object_get(doc, "manifests") != NULL;
 	bool single = json_object_get(doc, "layers") || json_object_get(doc, "config");
-	if (strstr(type, ".manifest.v1+") || co_json_int(doc, "schemaVersion", 2) == 1) {
+	if (strstr(type, "distribution.manifest.v1+") || co_json_int(doc, "schemaVersion", 2) == 1) {
 		co_fail(err, CO_E_UNSUPPORTED, "the image has the old schema 1 format");
 		return co_hint(err, "pull and push it once with a newer registry or tool");
 	}

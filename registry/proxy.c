@@ -72,7 +72,7 @@ static bool entry_matches(const char *entry, const char *host, const char *port)
 		if (strcmp(colon + 1, port) != 0)
 			return false;
 	}
-	if (parse_ip(p, ip))
+	if (parse_ip(p, ip) || parse_ip(host, ip)) /* numbers have no subdomains */
 		return co_ieq(p, host);
 	p += co_starts(p, "*.") ? 1 : 0;
 	const char *bare = *p == '.' ? p + 1 : p;

@@ -172,7 +172,6 @@ static int split_host(const char *text, const char *whole, struct co_ref *r, str
 {
 	const char *slash = strchr(text, '/'), *path = text;
 
-	snprintf(r->host, sizeof(r->host), "docker.io");
 	if (slash && is_host(text, (size_t)(slash - text))) {
 		if ((size_t)(slash - text) >= sizeof(r->host))
 			return bad(err, whole, "the host name is too long");
@@ -181,8 +180,10 @@ static int split_host(const char *text, const char *whole, struct co_ref *r, str
 			return bad(err, whole, "the registry's host name or port is not valid");
 		path = slash + 1;
 	}
-	if (!strcmp(r->host, "index.docker.io"))
+	if (!r->host[0] || !strcmp(r->host, "index.docker.io")) {
+		memset(r->host, 0, sizeof(r->host)); /* equal references are equal bytes */
 		snprintf(r->host, sizeof(r->host), "docker.io");
+	}
 	const char *why = *path ? check_path(path) : "the repository name is empty";
 	if (why)
 		return bad(err, whole, why);

@@ -261,6 +261,13 @@ static bool usable(const struct token *t, const struct req *q, int64_t now)
 	return now + need <= t->expires;
 }
 
+static bool token_covers(const struct token *t, const char *scopes)
+{
+	auto_free char *have = co_xasprintf("%.*s", (int)scope_length(t), t->scopes);
+
+	return scope_covers(have, scopes);
+}
+
 struct token *token_get(struct req *q, struct cred *c)
 {
 	const char *scopes = co_buf_str(&q->scopes);
@@ -272,8 +279,8 @@ struct token *token_get(struct req *q, struct cred *c)
 			continue;
 		if (!strcmp(t->scopes, scopes))
 			same = t;
-		else if (t->state == TOKEN_READY && !t->narrowed && *scopes && usable(t, q, now) &&
-			 scope_covers(t->scopes, scopes))
+		else if (t->state == TOKEN_READY && *scopes && usable(t, q, now) &&
+			 token_covers(t, scopes))
 			return t;
 	}
 	if (!same) {

@@ -52,8 +52,6 @@ static enum outcome follow(struct resolver *x, const char *path, const char **re
 	char link[4097];
 	unsigned links = 0;
 	const char *done = "";
-	if (stat_path(x->s, "", m, NULL, 0) < 0)
-		return MISSING;
 	while (*path) {
 		size_t n = strcspn(path, "/");
 		const char *name = co_arena_strndup(x->a, path, n);
@@ -75,6 +73,9 @@ static enum outcome follow(struct resolver *x, const char *path, const char **re
 		path = co_arena_printf(x->a, "%s/%s", link, path);
 		done = *link == '/' ? "" : done;
 	}
+	/* the last step may have been a link to the root, or ".." */
+	if (stat_path(x->s, done, m, NULL, 0) < 0)
+		return MISSING;
 	*real = done;
 	return is_ignored(x->s, done, m) ? IGNORED : FOUND;
 }

@@ -192,9 +192,6 @@ static bool has_member(const struct piece *members, const char *name)
 
 static int add_group(struct co_user *u, uint32_t gid, struct co_err *err)
 {
-	for (size_t i = 0; i < u->n_groups; i++)
-		if (u->groups[i] == gid)
-			return 0;
 	if (u->n_groups == MAX_GROUPS)
 		return co_fail(err, CO_E_LIMIT, "user %s is in more than %d groups", u->name,
 			       MAX_GROUPS);
@@ -204,6 +201,23 @@ static int add_group(struct co_user *u, uint32_t gid, struct co_err *err)
 					sizeof(*u->groups));
 	u->groups[u->n_groups++] = gid;
 	return 0;
+}
+
+static int by_id(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+	return x < y ? -1 : x > y;
+}
+
+/* The primary group comes first; the others once each, in order. */
+static void sort_groups(struct co_user *u)
+{
+	size_t n = 1;
+	qsort(u->groups + 1, u->n_groups - 1, sizeof(*u->groups), by_id);
+	for (size_t i = 1; i < u->n_groups; i++)
+		if (u->groups[i] != u->gid && (n == 1 || u->groups[i] != u->groups[n - 1]))
+			u->groups[n++] = u->groups[i];
+	u->n_groups = n;
 }
 
 /* The primary group is one of them: a file that denies it to the group must stay closed (BuildKit's
@@ -216,6 +230,8 @@ static int find_groups(struct co_user *u, const char *group, bool all, struct co
 	for (const char *p = group; all && *u->name && r == 0 && next_line(&p, &l);)
 		if (l.n >= 4 && has_member(&l.f[3], u->name) && piece_id(&l.f[2], &gid))
 			r = add_group(u, gid, err);
+	if (!r)
+		sort_groups(u);
 	return r;
 }
 

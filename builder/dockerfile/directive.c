@@ -48,7 +48,7 @@ static bool match(const char *s, const char *end, const char *mark, enum directi
 	return false;
 }
 
-int read_directive(struct parser *p, const char *s, size_t n, struct co_err *err)
+int read_directive(struct parser *p, const char *s, size_t n, unsigned col, struct co_err *err)
 {
 	enum directive which;
 	const char *value, *end;
@@ -58,13 +58,14 @@ int read_directive(struct parser *p, const char *s, size_t n, struct co_err *err
 		p->directives_done = true;
 		return 0;
 	}
-	struct co_pos pos = {p->line, 1, p->line};
+	struct co_pos pos = {p->line, col, p->line};
 	if (p->seen & 1u << which)
 		return fail_pos(p, pos, CO_E_SYNTAX, err,
 				"only one %s parser directive can be used", names[which]);
 	p->seen |= 1u << which;
 	if (which != DIR_ESCAPE)
 		return 1;
+	pos.col += (unsigned)(value - s);
 	if (end - value != 1 || (*value != '\\' && *value != '`')) {
 		fail_pos(p, pos, CO_E_SYNTAX, err,
 			 "invalid escape token '%.*s' does not match ` or \\",

@@ -145,7 +145,8 @@ int next_insn(struct parser *p, unsigned *first, struct co_err *err)
 	int r;
 	while ((r = next_line(p, &l, err)) > 0) {
 		const char *end = l.s + l.n, *s = skip_space(l.s, end);
-		r = read_directive(p, s, (size_t)(end - s), err);
+		unsigned col = (unsigned)(s - l.s) + 1;
+		r = read_directive(p, s, (size_t)(end - s), col, err);
 		if (r < 0)
 			return r;
 		if (r)
@@ -154,7 +155,7 @@ int next_insn(struct parser *p, unsigned *first, struct co_err *err)
 			note_comment(p, s, end);
 		else if (s < end) {
 			*first = p->line;
-			return take_insn(p, s, (size_t)(end - s), (unsigned)(s - l.s) + 1, err);
+			return take_insn(p, s, (size_t)(end - s), col, err);
 		}
 	}
 	return r;

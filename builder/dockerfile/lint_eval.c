@@ -253,8 +253,10 @@ static void eval_arg(struct asker *q, struct lint_step *step, struct lint_scope 
 		struct lint_var *v = lint_scope_put(scope, q->l->a, kv->key);
 		v->arg = true;
 		*co_arena_push(q->l->a, step->keys, step->n_keys) = kv->key;
-		if (!value)
+		if (!value) {
+			v->opaque |= kv->value != NULL; /* a default that cannot be expanded */
 			continue;
+		}
 		v->value = value;
 		v->opaque = q->opaque || given || (!kv->value && global && global->opaque);
 	}

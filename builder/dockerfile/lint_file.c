@@ -101,12 +101,32 @@ static void empty_continuation(struct lint *l)
 	}
 }
 
+/* A place in the text that only moves forward. */
+struct cursor {
+	const char *s, *end;
+	unsigned line;
+};
+
+/* Is the line above this one a comment? An empty line takes a comment off its instruction. */
+static bool comment_above(struct cursor *c, unsigned line)
+{
+	while (c->line + 1 < line && c->s < c->end) {
+		const char *newline = memchr(c->s, '\n', (size_t)(c->end - c->s));
+		c->s = newline ? newline + 1 : c->end;
+		c->line++;
+	}
+	const char *s = c->s;
+	while (s < c->end && *s != '\n' && co_is_space(*s))
+		s++;
+	return s < c->end && *s == '#';
+}
+
 /* The last comment line above must start with the name of what it describes. */
-static void description(struct lint *l, const struct co_insn *insn, const char *what,
-			const char *const *names, size_t n)
+static void description(struct lint *l, struct cursor *c, const struct co_insn *insn,
+			const char *what, const char *const *names, size_t n)
 {
 	const char *comment = insn->n_comments ? insn->comments[insn->n_comments - 1] : NULL;
-	if (!comment || !n || lint_config_comment(comment))
+	if (!comment || !n || lint_config_comment(comment) || !comment_above(c, insn->pos.line))
 		return;
 	size_t len = strcspn(comment, " ");
 	for (size_t i = 0; i < n; i++)
@@ -117,7 +137,7 @@ static void description(struct lint *l, const struct co_insn *insn, const char *
 		    n > 1 ? "<arg_key>" : names[0]);
 }
 
-static void arg_description(struct lint *l, const struct co_insn *insn)
+static void arg_description(struct lint *l, struct cursor *c, const struct co_insn *insn)
 {
 	const char **names = NULL;
 	size_t n = 0;
@@ -125,19 +145,21 @@ static void arg_description(struct lint *l, const struct co_insn *insn)
 		return;
 	for (size_t i = 0; i < insn->n_kvs; i++)
 		*co_arena_push(l->a, names, n) = insn->kvs[i].key;
-	description(l, insn, "ARG", names, n);
+	description(l, c, insn, "ARG", names, n);
 }
 
 static void definition_description(struct lint *l)
 {
+	const struct co_source *src = &l->d->source;
+	struct cursor c = {src->text, src->text + src->len, 1};
 	for (size_t i = 0; i < l->d->n_globals; i++)
-		arg_description(l, l->d->globals[i]);
+		arg_description(l, &c, l->d->globals[i]);
 	for (size_t s = 0; s < l->d->n_stages; s++) {
 		const struct co_stage_ast *st = &l->d->stages[s];
 		if (st->name)
-			description(l, st->from, "FROM", &st->name, 1);
+			description(l, &c, st->from, "FROM", &st->name, 1);
 		for (size_t i = 0; i < st->n_insns; i++)
-			arg_description(l, st->insns[i]);
+			arg_description(l, &c, st->insns[i]);
 	}
 }
 

@@ -85,8 +85,9 @@ int fail_pos(struct parser *p, struct co_pos pos, int code, struct co_err *err, 
 	     ...) co_printf(5, 6);
 
 /* ---- directive.c ---- */
-/* Looks at one line while directives are still possible: 1 it was one, 0 not (none will follow). */
-int read_directive(struct parser *p, const char *s, size_t n, struct co_err *err);
+/* Looks at a line, whose first character stands in column col, while directives are still possible:
+ * 1 it was one, 0 not (none will follow). */
+int read_directive(struct parser *p, const char *s, size_t n, unsigned col, struct co_err *err);
 /* Values of `syntax` and `check` as tools that only look for them see them. */
 int find_directives(struct parser *p, struct co_dockerfile *d, struct co_err *err);
 

@@ -92,7 +92,6 @@ static int failed(const struct co_step *step, const struct co_result *res, const
 		int sig = WTERMSIG(res->status);
 		co_fail(err, CO_E_RUN_FAILED, "RUN %s: killed by signal %d (%s)", what, sig,
 			strsignal(sig));
-		err->exit_status = 128 + sig;
 		if (res->oom)
 			co_hint(err, "the step ran out of memory");
 		return err->code;

@@ -116,6 +116,8 @@ static bool is_arch(const char *s)
 
 static bool plain_word(const char *s)
 {
+	if (!co_is_alnum(*s))
+		return false;
 	for (; *s; s++)
 		if (!co_is_alnum(*s) && *s != '_' && *s != '.' && *s != '-')
 			return false;

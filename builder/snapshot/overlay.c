@@ -19,8 +19,10 @@ static bool usable(struct co_store *s)
 	const struct co_root *root;
 	if (co_rootfs_overlay.open(&probe, &err) < 0)
 		return false;
-	bool ok = co_rootfs_overlay.begin(&probe, &root, &err) == 0 &&
-		  mknodat(root->fd, "probe", S_IFCHR, makedev(0, 0)) == 0;
+	bool ok = co_rootfs_overlay.begin(&probe, &root, &err) == 0;
+	/* whiteouts of layers that are unpacked; overlayfs itself refuses them through the mount */
+	ok = ok && mknodat(((struct overlay *)probe.state)->dir, "fs/probe", S_IFCHR,
+			   makedev(0, 0)) == 0;
 	co_rootfs_overlay.close(&probe);
 	return ok;
 }

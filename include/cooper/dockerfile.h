@@ -36,7 +36,7 @@ struct co_heredoc {
 	unsigned fd;	  /* 0 unless digits stood before "<<" */
 	bool strip_tabs;  /* "<<-" */
 	bool expand;	  /* no part of the word was quoted */
-	const char *body; /* every line with its newline */
+	const char *body; /* every line with its newline; for "<<-" without leading tabs */
 	struct co_pos pos;
 };
 struct co_kv {
@@ -46,8 +46,8 @@ struct co_kv {
 
 /* One instruction. Which members are filled follows from the op:
  *   RUN CMD ENTRYPOINT SHELL, HEALTHCHECK CMD: exec form → json and args; shell form → args[0] is
- *     the whole text (for a heredoc RUN without the bodies).
- *   COPY ADD: args are sources then destination; heredocs stand for sources named "<<N".
+ *     the whole text (for a heredoc RUN without the bodies), "" when there is none.
+ *   COPY ADD: args are sources then destination; heredocs[N] stands for a source named "<<N".
  *   ENV LABEL ARG: kvs. VOLUME EXPOSE: args. USER WORKDIR STOPSIGNAL MAINTAINER: args[0].
  *   HEALTHCHECK: args as CMD; none true for NONE. ONBUILD: args[0] is the trigger's text and inner
  *     its parsed form. */
@@ -103,8 +103,9 @@ struct co_dockerfile {
 	size_t n_warnings;
 };
 
-/* Limits: 16 MiB of text, 64 KiB a line before joining (the frontend's scanner), 1 MiB an
- * instruction. Errors carry file, line, column and the line; flags and instructions get a
+/* Limits: 16 MiB of text, 64 KiB a line before joining (the frontend's scanner), 1 MiB and 256
+ * heredocs an instruction (bodies not counted), 500000 instructions. Flag values are checked as far
+ * as they are not expanded. Errors carry file, line, column and the line; flags and instructions get a
  * "did you mean". */
 int co_dockerfile_parse(struct co_dockerfile **out, struct co_arena *a, const struct co_source *src,
 			struct co_err *err) co_must_check;

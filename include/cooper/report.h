@@ -33,12 +33,21 @@ struct co_history_row {
 };
 int co_report_history(struct co_history_row **out, size_t *n, struct co_arena *a, struct co_view *v,
 		      struct co_err *err) co_must_check;
-/* The flattened tree: entries of all layers with whiteouts applied, sorted by path. layer: index of
- * the layer an entry comes from. No unpacking to disk: layers are read top-down once. */
+/* The flattened tree: entries of all layers with whiteouts applied, in the order of a walk (names by
+ * bytes, a directory's entries right behind it); the root itself is not among them. layer: index of
+ * the layer an entry comes from. No unpacking to disk: layers are read top-down once, and checked
+ * against the config's diff ids (INTEGRITY). */
 struct co_tree_entry {
-	struct co_tar_entry e; /* strings in the arena */
+	/* Strings in the arena. A hard link has its target's type, mode, owner, size and time; a
+	 * directory that no layer describes is 0755 root. */
+	struct co_tar_entry e;
 	unsigned layer;
+	/* Where a file's bytes are, hard links resolved: which layer (CO_TREE_NO_DATA: none) and the
+	 * number of the member in it. */
+	unsigned data_layer;
+	uint64_t data_member;
 };
+#define CO_TREE_NO_DATA ((unsigned)-1)
 struct co_tree {
 	struct co_tree_entry *items;
 	size_t n;
@@ -50,7 +59,8 @@ const struct co_tree_entry *co_tree_find(const struct co_tree *t, const char *pa
 /* Writes one regular file's content (hard links resolved) to a sink (taken). */
 int co_report_cat(struct co_view *v, const struct co_tree *t, const struct co_tree_entry *e,
 		  struct co_sink *out, struct co_err *err) co_must_check;
-/* The flattened image as one tar. */
+/* The flattened image as one tar: directories first, then files in the order of their layers, then
+ * the rest. out is taken. */
 int co_report_export(struct co_view *v, struct co_sink *out, struct co_err *err) co_must_check;
 /* Reads a small file of the image (e.g. "etc/passwd") from its layers; NULL text when absent. */
 int co_report_slurp(struct co_view *v, const char *path, size_t max, char **out, size_t *len,

@@ -1,0 +1,4 @@
+# check=error=maybe
+FROM scratch as Base
+MAINTAINER me
+CMD run me

@@ -1,0 +1,4 @@
+# check=skp=all
+FROM scratch as Base
+MAINTAINER me
+CMD run me

@@ -1,0 +1,3 @@
+FROM scratch as Base
+MAINTAINER me
+CMD run me

@@ -1,0 +1,4 @@
+# check=skip=all;error=true
+FROM scratch as Base
+MAINTAINER me
+CMD run me

@@ -1,0 +1,4 @@
+# check=error=true
+FROM scratch as Base
+MAINTAINER me
+CMD run me

@@ -1,0 +1,4 @@
+# check=skip
+FROM scratch as Base
+MAINTAINER me
+CMD run me

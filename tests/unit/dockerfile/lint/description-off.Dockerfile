@@ -1,0 +1,3 @@
+# definitely a bad comment
+ARG foo=bar
+FROM scratch

@@ -1,0 +1,3 @@
+from scratch
+COPY Dockerfile /foo
+copy Dockerfile /bar

@@ -1,0 +1,5 @@
+arg ignored=1
+FROM scratch
+# one against two
+copy Dockerfile /foo
+COPY Dockerfile /bar

@@ -1,0 +1,15 @@
+ARG TAG
+ARG BASE=
+ARG GOOD=alpine:3
+FROM busybox:${TAG}
+FROM $BASE
+FROM $GOOD
+FROM Alpine
+FROM alpine@sha256:123
+FROM alpine@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+FROM localhost:5000/a/b__c/d-e.f:V1
+FROM registry.example.com/x
+FROM registry:port/x
+FROM a//b
+FROM a_/b
+FROM a:b:c

@@ -1,0 +1,2 @@
+ARG A=${B:?no b}
+FROM busybox:${A}

@@ -1,0 +1,6 @@
+FROM scratch
+COPY Dockerfile \
+
+.
+COPY Dockerfile \
+.

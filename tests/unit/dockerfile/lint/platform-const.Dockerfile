@@ -1,0 +1,10 @@
+ARG P=linux/arm64
+FROM --platform=linux/amd64 alpine AS base
+FROM --platform=linux/amd64 alpine
+FROM --platform=linux/arm64 alpine AS build-arm64
+FROM --platform=linux/x86_64 alpine AS build_amd64
+FROM --platform=windows alpine AS windows-tools
+FROM --platform=arm64 alpine AS tools
+FROM --platform=$P alpine
+FROM --platform=nonsense alpine
+FROM --platform=linux/arm/v7 alpine AS v7

@@ -1,0 +1,5 @@
+FROM golang AS build
+ENV X=$GOPATH/bin Y=$PAHT
+COPY $JAVA_HOME .
+FROM scratch
+USER $GOPATH

@@ -1,0 +1,7 @@
+FROM golang AS build
+ENV PATH=$GOPATH/bin:$PAHT
+COPY $lower $JAVA_HOME/
+FROM build
+USER $GOPATH
+FROM scratch
+USER $GOPATH
