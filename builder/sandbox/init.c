@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The first process of a step: a program of its own, without a C library, executed from a sealed
+ * memory file inside the step's namespaces. So no process of a step ever has the builder's memory,
+ * descriptors or executable (CVE-2019-5736: /proc/self/exe leads here, to a file nobody can write),
+ * and starting it costs next to nothing.
+ *
+ * It starts the step's command with the ids, capabilities and filter it was told, reaps what the
+ * step leaves behind, and ends when the command ends; the kernel then kills the rest of the pid
+ * namespace.
+ */
+#include "init-spec.h"
+#include "init-sys.h"
+#include <linux/capability.h>
+#include <linux/errno.h>
+#include <linux/filter.h>
+#include <linux/prctl.h>
+#include <linux/seccomp.h>
+#include <asm/poll.h>
+#include <asm/resource.h>
+#include <asm/signal.h>
+#include <linux/fcntl.h>
+#include <linux/wait.h>
+#include <stdbool.h>
+
+#define PROT_READ_WRITE 3
+#define MAP_PRIVATE	2
+#define WATCH_NS	50000000
+
+_Noreturn void init_main(void);
+void *memset(void *p, int c, unsigned long n);
+
+/* The compiler may call it for initialisers. */
+void *memset(void *p, int c, unsigned long n)
+{
+	for (unsigned char *q = p; n--;)
+		*q++ = (unsigned char)c;
+	return p;
+}
+
+static _Noreturn void leave(int code)
+{
+	for (;;)
+		sys(__NR_exit_group, code, 0, 0, 0);
+}
+
+static void report(enum init_kind kind, enum init_stage stage, long value)
+{
+	struct init_report r = {kind, stage, (int32_t)value};
+	sys(__NR_write, INIT_FD_STATUS, (long)&r, sizeof(r), 0);
+}
+
+static _Noreturn void fail(enum init_stage stage, long error)
+{
+	report(INIT_FAILED, stage, -error);
+	leave(126);
+}
+
+static void need(long result, enum init_stage stage)
+{
+	if (result < 0)
+		fail(stage, result);
+}
+
+static struct init_spec *read_spec(void)
+{
+	struct init_spec *s = (void *)sys6(__NR_mmap, 0, sizeof(*s), PROT_READ_WRITE, MAP_PRIVATE,
+					   INIT_FD_SPEC, 0);
+	if ((unsigned long)s > -4096UL)
+		leave(126);
+	if (s->magic != INIT_MAGIC)
+		leave(126);
+	unsigned size = s->size;
+	s = (void *)sys6(__NR_mmap, 0, size, PROT_READ_WRITE, MAP_PRIVATE, INIT_FD_SPEC, 0);
+	if ((unsigned long)s > -4096UL)
+		fail(INIT_AT_SPEC, (long)s);
+	return s;
+}
+
+/* Turns a list of offsets into the list of pointers that execve wants, in place. */
+static char **pointers(struct init_spec *s, unsigned offset)
+{
+	uint64_t *list = (void *)((char *)s + offset);
+	for (uint64_t *p = list; *p; p++)
+		*p += (uint64_t)s;
+	return (char **)list;
+}
+
+/* What the builder ignores (SIGPIPE) must not be ignored in the step; handlers are gone already. */
+static void default_signals(void)
+{
+	unsigned long none = 0;
+	for (int i = 1; i <= 64; i++) {
+		unsigned long action[4] = {0};
+		sys(__NR_rt_sigaction, i, (long)action, 0, 8);
+	}
+	sys(__NR_rt_sigprocmask, SIG_SETMASK, (long)&none, 0, 8);
+}
+
+static void limit(int what, uint64_t max)
+{
+	uint64_t l[2] = {max, max};
+	need(sys(__NR_prlimit64, 0, what, (long)l, 0), INIT_AT_LIMITS);
+}
+
+static void set_limits(const struct init_spec *s)
+{
+	/* a core would be handed to the host's core_pattern program, or end up in the layer */
+	limit(RLIMIT_CORE, 0);
+	if (s->max_procs)
+		limit(RLIMIT_NPROC, s->max_procs);
+	if (s->max_data)
+		limit(RLIMIT_DATA, s->max_data);
+}
+
+static void load_filter(struct init_spec *s)
+{
+	if (s->flags & INIT_NO_NEW_PRIVS)
+		need(sys6(__NR_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0, 0), INIT_AT_SECCOMP);
+	if (s->flags & INIT_LANDLOCK)
+		need(sys(__NR_landlock_restrict_self, INIT_FD_LANDLOCK, 0, 0, 0), INIT_AT_LANDLOCK);
+	if (!s->n_filter)
+		return;
+	struct sock_fprog p = {(unsigned short)s->n_filter, (void *)((char *)s + s->filter)};
+	need(sys(__NR_seccomp, SECCOMP_SET_MODE_FILTER, 0, (long)&p, 0), INIT_AT_SECCOMP);
+}
+
+static void set_ids(struct init_spec *s)
+{
+	for (int cap = 0; cap < 64; cap++) {
+		if (s->caps & (1ull << cap))
+			continue;
+		long r = sys6(__NR_prctl, PR_CAPBSET_DROP, cap, 0, 0, 0, 0);
+		if (r == -EINVAL) /* past the last one this kernel knows */
+			break;
+		need(r, INIT_AT_BOUNDING);
+	}
+	sys6(__NR_prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0, 0);
+	if (s->flags & INIT_SETGROUPS)
+		need(sys(__NR_setgroups, s->n_groups, (long)s + s->groups, 0, 0), INIT_AT_GROUPS);
+	need(sys(__NR_setresgid, s->gid, s->gid, s->gid, 0), INIT_AT_GID);
+	need(sys(__NR_setresuid, s->uid, s->uid, s->uid, 0), INIT_AT_UID);
+	uint64_t caps = s->uid ? 0 : s->caps;
+	struct __user_cap_header_struct head = {_LINUX_CAPABILITY_VERSION_3, 0};
+	struct __user_cap_data_struct data[2], have[2];
+	need(sys(__NR_capget, (long)&head, (long)have, 0, 0), INIT_AT_CAPS);
+	for (int i = 0; i < 2; i++) {
+		uint32_t part = (uint32_t)(caps >> (32 * i)) & have[i].permitted;
+		data[i].effective = data[i].permitted = part;
+		data[i].inheritable = 0;
+	}
+	need(sys(__NR_capset, (long)&head, (long)data, 0, 0), INIT_AT_CAPS);
+}
+
+static _Noreturn void command(struct init_spec *s)
+{
+	char **argv = pointers(s, s->argv), **env = pointers(s, s->env);
+	need(sys(__NR_setsid, 0, 0, 0, 0), INIT_AT_SESSION);
+	default_signals();
+	sys(__NR_umask, 022, 0, 0, 0);
+	set_limits(s);
+	load_filter(s);
+	set_ids(s);
+	sys(__NR_close, INIT_FD_SPEC, 0, 0, 0);
+	sys(__NR_close, INIT_FD_LANDLOCK, 0, 0, 0);
+	sys(__NR_close, INIT_FD_SELF, 0, 0, 0);
+	sys(__NR_fcntl, INIT_FD_STATUS, F_SETFD, FD_CLOEXEC, 0);
+	fail(INIT_AT_EXEC, sys(__NR_execve, (long)s->program, (long)argv, (long)env, 0));
+}
+
+/* ---- the watchdog, for limits that no control group enforces ---- */
+
+struct entry {
+	uint64_t ino, off;
+	unsigned short len;
+	unsigned char type;
+	char name[];
+};
+
+static unsigned number(const char **p)
+{
+	unsigned n = 0;
+	for (; **p >= '0' && **p <= '9'; (*p)++)
+		n = n * 10 + (unsigned)(**p - '0');
+	return n;
+}
+
+/* Private pages of one process: resident minus shared, the second and third number of statm. */
+static uint64_t private_bytes(int proc, const char *pid, unsigned page)
+{
+	char path[32], text[128];
+	int n = 0;
+	for (; pid[n] && n < 16; n++)
+		path[n] = pid[n];
+	for (const char *t = "/statm"; *t || (path[n] = 0);)
+		path[n++] = *t++;
+	long fd = sys(__NR_openat, proc, (long)path, O_RDONLY, 0);
+	if (fd < 0)
+		return 0;
+	long len = sys(__NR_read, fd, (long)text, sizeof(text) - 1, 0);
+	sys(__NR_close, fd, 0, 0, 0);
+	if (len <= 0)
+		return 0;
+	text[len] = '\0';
+	const char *p = text;
+	unsigned value[3] = {0};
+	for (int i = 0; i < 3; i++) {
+		value[i] = number(&p);
+		p += *p == ' ';
+	}
+	return value[1] > value[2] ? (uint64_t)(value[1] - value[2]) * page : 0;
+}
+
+static void watch(const struct init_spec *s)
+{
+	static char buf[32768];
+	uint64_t memory = 0;
+	unsigned procs = 0;
+	long dir = sys(__NR_openat, AT_FDCWD, (long)"/proc", O_RDONLY | O_DIRECTORY, 0);
+	if (dir < 0)
+		return;
+	for (;;) {
+		long n = sys(__NR_getdents64, dir, (long)buf, sizeof(buf), 0);
+		if (n <= 0)
+			break;
+		for (char *p = buf; p < buf + n; p += ((struct entry *)(void *)p)->len) {
+			const struct entry *e = (const void *)p;
+			if (e->name[0] < '1' || e->name[0] > '9')
+				continue;
+			procs++;
+			if (s->watch_memory)
+				memory += private_bytes((int)dir, e->name, s->page_size);
+		}
+	}
+	sys(__NR_close, dir, 0, 0, 0);
+	if (s->watch_memory && memory > s->watch_memory)
+		report(INIT_OVER_MEMORY, 0, 0);
+	else if (s->watch_procs && procs > s->watch_procs + 1)
+		report(INIT_OVER_PROCS, 0, 0);
+	else
+		return;
+	leave(0);
+}
+
+/* ---- the first process itself ---- */
+
+static void reap(long command_pid, bool block)
+{
+	int status;
+	for (;;) {
+		long pid = sys(__NR_wait4, -1, (long)&status, block ? 0 : WNOHANG, 0);
+		if (pid == command_pid) {
+			report(INIT_EXITED, 0, status);
+			leave(0);
+		}
+		if (pid == -EINTR)
+			continue;
+		if (pid <= 0)
+			return;
+	}
+}
+
+static void drop_all_caps(void)
+{
+	struct __user_cap_header_struct head = {_LINUX_CAPABILITY_VERSION_3, 0};
+	struct __user_cap_data_struct data[2] = {{0}};
+	sys(__NR_capset, (long)&head, (long)data, 0, 0);
+}
+
+static bool builder_is_gone(void)
+{
+	/* the death signal is asked for only now: look whether it came too late */
+	struct pollfd p = {INIT_FD_STATUS, POLLOUT, 0};
+	uint64_t zero[2] = {0, 0};
+	sys6(__NR_ppoll, (long)&p, 1, (long)zero, 0, 0, 0);
+	return p.revents & POLLERR;
+}
+
+_Noreturn void init_main(void)
+{
+	sys6(__NR_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0, 0);
+	/* the step must not look into this process, which has more rights than it */
+	sys6(__NR_prctl, PR_SET_DUMPABLE, 0, 0, 0, 0, 0);
+	struct init_spec *s = read_spec();
+	if (builder_is_gone())
+		leave(126);
+	/* an empty session keyring instead of the builder's */
+	sys(__NR_keyctl, 1 /* KEYCTL_JOIN_SESSION_KEYRING */, 0, 0, 0);
+	unsigned long chld = 1ul << (SIGCHLD - 1);
+	sys(__NR_rt_sigprocmask, SIG_SETMASK, (long)&chld, 0, 8);
+	long pid = sys6(__NR_clone, SIGCHLD, 0, 0, 0, 0, 0);
+	need(pid, INIT_AT_FORK);
+	if (pid == 0)
+		command(s);
+	for (int fd = 0; fd < INIT_FD_END; fd++)
+		if (fd != INIT_FD_STATUS)
+			sys(__NR_close, fd, 0, 0, 0);
+	drop_all_caps();
+	bool watched = s->watch_memory || s->watch_procs;
+	for (;;) {
+		reap(pid, !watched);
+		int64_t wait[2] = {0, WATCH_NS};
+		if (watched) {
+			sys(__NR_rt_sigtimedwait, (long)&chld, 0, (long)wait, 8);
+			watch(s);
+		}
+	}
+}

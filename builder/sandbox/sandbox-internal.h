@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Between the files of this module. A step is started so:
+ *
+ *   builder  userns.c   limits, pipes, the block of orders (spec.c) → a child in new namespaces
+ * that shares the builder's memory until it executes (vfork), so nothing is copied child inside.c
+ * mounts (dev.c kernel_fs.c mounts.c), pivot_root, look up the program, descriptors → executes the
+ * step's first process first    init.c     ids, capabilities, Landlock, seccomp → executes the
+ * command, reaps builder  output.c   pumps output, watches time, waits; stubs.c, limits.c tidy up
+ */
+#pragma once
+#include <cooper/arena.h>
+#include <cooper/auto.h>
+#include <cooper/buf.h>
+#include <cooper/inroot.h>
+#include <cooper/sandbox.h>
+#include <linux/filter.h>
+#include <time.h>
+#include "init-spec.h"
+
+struct co_sandbox {
+	const struct co_sandbox_ops *ops;
+	enum co_place place;
+	struct co_bus *bus;
+	bool wants_owners;
+	void *state; /* the backend's own */
+};
+extern const struct co_sandbox_ops sandbox_userns;
+
+/* ---- the wall, shared by every sandbox ---- */
+
+/* A loaded filter's instructions; to be freed. */
+struct filter {
+	struct sock_filter *insns; /* owned */
+	size_t n;
+};
+/* own_net: packet sockets see the step's own network only. */
+int seccomp_build(struct filter *out, bool own_net, struct co_err *err);
+
+/* A ruleset that keeps a step away from abstract sockets (and, where has_fs is set later, files) of
+ * this machine: descriptor, or -1 where this kernel has no such thing. */
+int landlock_scope_ruleset(void);
+
+/* Capabilities of a step's root: what Docker gives. */
+uint64_t creds_caps(bool insecure);
+
+/* Limits by control group v2 where one may be made here, else by init's watchdog and rlimits. */
+struct limits {
+	int cgroup;		 /* directory descriptor, -1: none */
+	char path[512];		 /* of it, to remove it */
+	bool memory, pids, cpus; /* enforced by the group */
+	bool devices;		 /* the group refuses devices outside the usual set */
+};
+void limits_open(struct limits *l, const struct co_run *run, bool devices);
+/* In the child: joins the group; CPU affinity where no group limits cpus. */
+int limits_join(const struct limits *l, const struct co_run *run);
+/* Fills in what the first process has to enforce itself. */
+void limits_spec(const struct limits *l, const struct co_run *run, struct init_spec *spec);
+/* Tells whether memory ran out; removes the group. */
+void limits_close(struct limits *l, struct co_result *res);
+/* Attaches the device filter to a group; 0 or -1. */
+int limits_devices(int cgroup);
+
+/* ---- orders for the first process ---- */
+
+const void *init_image(size_t *size);
+/* Executable descriptor of the first process's program, sealed; -1 with errno. */
+int spec_image_fd(void);
+/* A memory file with the orders; the program is written later. -1 with errno. */
+int spec_make(const struct co_run *run, const struct filter *filter, const struct limits *limits,
+	      uint32_t flags, uint64_t caps);
+int spec_program(int spec, const char *path);
+
+/* ---- mounting: the new mount API, else mount(2) ---- */
+
+/* Takes hold of a tree for mounting: in the namespace where fd was opened, before leaving it. */
+struct source {
+	int fd;	  /* of the caller */
+	int tree; /* detached copy, -1: not to be had */
+	bool recursive;
+	bool reopened; /* fd was looked up again in the new namespace: owned */
+};
+void source_grab(struct source *s, int fd, bool recursive);
+/* After unshare(CLONE_NEWNS), where there is no detached copy: finds the same object here. */
+int source_follow(struct source *s);
+void source_drop(struct source *s);
+/* flags: MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC. All return 0 or -1 with errno. */
+int mount_source(struct source *s, int target, unsigned long flags);
+/* The same for something in the current namespace. */
+int mount_bind(int fd, int target, unsigned long flags);
+/* data: "key=value,flag,…" or NULL. */
+int mount_fs(const char *type, const char *data, unsigned long flags, int target);
+
+/* ---- inside: the child before it executes the first process ---- */
+
+struct stub {
+	char *path; /* owned; resolved, relative to the root */
+	bool dir;
+	uint64_t dev, ino;
+	struct timespec before, after; /* mtime of the directory it was made in */
+};
+struct stubs {
+	struct stub *items; /* owned */
+	size_t n;
+};
+/* Opens (O_PATH) a mount target, made when it is missing; what was made is remembered. */
+int stub_open(struct stubs *s, int root, const char *path, bool dir, struct co_err *err);
+/* Removes what was made and is still as it was made. */
+void stubs_remove(struct stubs *s, int root);
+
+/* One step at work; the child shares this memory. */
+struct step {
+	const struct co_sandbox *s;
+	const struct co_root *root;
+	const struct co_run *run;
+	struct limits limits;
+	struct stubs stubs;
+	char *resolv; /* owned; text for /etc/resolv.conf, NULL: none here */
+	char *hosts;  /* owned */
+	int image;    /* borrowed */
+	int spec;
+	int landlock;
+	int out[2], errs[2], status[2], input;
+	struct co_err *err;
+	/* the child's */
+	const char *points[2]; /* directories of the machine, covered */
+	int scratch;	       /* tmpfs for file contents, -1 until one is needed */
+	int in;		       /* the root, in the new mount namespace */
+};
+int inside(void *step);
+int dev_make(struct step *st);
+int kernel_fs_make(struct step *st);
+/* Sources of run->mounts, held before the namespace is left. */
+void mounts_grab(struct step *st, struct source *sources);
+int mounts_make(struct step *st, struct source *sources);
+int net_loopback_up(void);
+/* Finds argv[0] in the root: path to execute. */
+int lookup_program(int root, const struct co_run *run, char *path, size_t size, struct co_err *err);
+/* The story behind a failed execve. */
+int lookup_explain(int root, const char *path, int error, struct co_err *err);
+
+/* ---- afterwards ---- */
+
+/* Moves output until the step has ended; *report says how. Kills it at a limit. */
+struct pump {
+	struct step *st;
+	pid_t pid;
+	struct co_result *res;
+	struct init_report report;
+	bool reported, interrupted, over_procs;
+};
+int pump_run(struct pump *p, struct co_err *err);
+
+/* ---- the place ---- */
+
+struct id_range {
+	uint32_t first, count;
+};
+#define ID_RANGES 16
+/* This user's ranges in /etc/subuid or /etc/subgid (file); how many. */
+size_t idmap_ranges(const char *file, const char *user, uint32_t uid, struct id_range *out,
+		    size_t max);
+struct idmap;
+/* Starts the helper that writes the maps from outside; before unshare. NULL: there is none to be
+ * had, *why says why not. */
+struct idmap *idmap_begin(char *why, size_t size);
+/* Lets it write the maps of this process, which has unshared. 0, or -1 and *why. */
+int idmap_finish(struct idmap *m, bool write, char *why, size_t size);
+/* Maps this one user and group to root; in the new namespace. */
+int idmap_single(uint32_t uid, uint32_t gid);
+
+/* Does in a child what co_place_enter and a step do, and says which place works. full: the id maps
+ * too, which takes programs with set-id bits; else they are taken for granted (SINGLE is said). */
+enum co_place probe_place(struct co_probe *out, bool full);

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * System calls that no build step needs and that reach the kernel's or this machine's insides. The
+ * list follows what Docker's default profile refuses to a container without extra capabilities;
+ * what is not named is allowed, except numbers younger than this list, which answer ENOSYS so that
+ * programs fall back.
+ */
+#include "sandbox-internal.h"
+#include <errno.h>
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <seccomp.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/personality.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+/* From 403 on all processors share the numbers; the first one not looked at: */
+#define FIRST_UNKNOWN	  470
+#define NR_open_tree_attr 467
+#define ARM_PRIVATE	  0x0f0000
+#if defined(__aarch64__)
+#define ARM_JUMP 3
+#else
+#define ARM_JUMP 0
+#endif
+
+static const char *const refused[] = {
+	/* mounts and namespaces */
+	"mount", "umount", "umount2", "pivot_root", "fsopen", "fsconfig", "fsmount", "fspick",
+	"move_mount", "open_tree", "mount_setattr", "setns", "unshare",
+	/* keyrings are not namespaced */
+	"keyctl", "add_key", "request_key",
+	/* kernel surface with a record */
+	"bpf", "perf_event_open", "userfaultfd", "io_uring_setup", "io_uring_enter",
+	"io_uring_register", "fanotify_init", "lookup_dcookie", "vm86", "vm86old",
+	/* past the mount namespace */
+	"open_by_handle_at",
+	/* into other processes */
+	"kcmp", "pidfd_getfd", "process_madvise", "move_pages", "migrate_pages",
+	/* the machine */
+	"kexec_load", "kexec_file_load", "reboot", "init_module", "finit_module", "delete_module",
+	"create_module", "get_kernel_syms", "query_module", "swapon", "swapoff", "acct", "quotactl",
+	"quotactl_fd", "nfsservctl", "syslog", "vhangup", "settimeofday", "stime", "clock_settime",
+	"clock_settime64", "clock_adjtime", "clock_adjtime64", "iopl", "ioperm", "uselib",
+	"_sysctl", "sysfs", "ustat"};
+
+static int refuse_names(scmp_filter_ctx c)
+{
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+		int nr = seccomp_syscall_resolve_name(refused[i]);
+		if (nr == __NR_SCMP_ERROR)
+			continue;
+		int r = seccomp_rule_add(c, SCMP_ACT_ERRNO(EPERM), nr, 0);
+		if (r < 0 && r != -EDOM && r != -EEXIST)
+			return r;
+	}
+	/* the flags are behind a pointer: the C library falls back to clone */
+	return seccomp_rule_add(c, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
+}
+
+static int refuse_bits(scmp_filter_ctx c)
+{
+	static const uint64_t bits[] = {CLONE_NEWNS,   CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC,
+					CLONE_NEWUSER, CLONE_NEWPID,	CLONE_NEWNET};
+	int r = 0;
+	for (size_t i = 0; r == 0 && i < sizeof(bits) / sizeof(bits[0]); i++)
+		r = seccomp_rule_add(c, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone), 1,
+				     SCMP_A0(SCMP_CMP_MASKED_EQ, bits[i], bits[i]));
+	/* typing into a terminal that is not ours */
+	if (!r)
+		r = seccomp_rule_add(c, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(ioctl), 1,
+				     SCMP_A1(SCMP_CMP_MASKED_EQ, 0xffffffffu, TIOCSTI));
+	if (!r)
+		r = seccomp_rule_add(c, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(ioctl), 1,
+				     SCMP_A1(SCMP_CMP_MASKED_EQ, 0xffffffffu, TIOCLINUX));
+	return r;
+}
+
+/* Local, internet and netlink sockets are left; packet sockets only see a network of one's own. */
+static int refuse_sockets(scmp_filter_ctx c, bool own_net)
+{
+	static const int wanted[] = {AF_UNSPEC, AF_UNIX, AF_INET, AF_INET6, AF_NETLINK};
+	int r = 0;
+	for (int family = 0; r == 0 && family <= AF_PACKET; family++) {
+		bool keep = family == AF_PACKET && own_net;
+		for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
+			keep |= wanted[i] == family;
+		if (!keep)
+			r = seccomp_rule_add(
+				c, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 1,
+				SCMP_A0(SCMP_CMP_MASKED_EQ, 0xffffffffu, (uint64_t)family));
+	}
+	return r ? r
+		 : seccomp_rule_add(c, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 1,
+				    SCMP_A0(SCMP_CMP_GT, AF_PACKET));
+}
+
+/* The second, 32-bit face of a 64-bit processor gets the rules that need no arguments; its clone
+ * and ioctl have the same ones. Its sockets come through one multiplexed call: the family is behind
+ * a pointer there, and the kernel's own checks remain. */
+static int add_narrow(scmp_filter_ctx c, uint32_t arch)
+{
+	scmp_filter_ctx narrow = seccomp_init(SCMP_ACT_ALLOW);
+	if (!narrow)
+		return -ENOMEM;
+	int r = seccomp_arch_remove(narrow, SCMP_ARCH_NATIVE);
+	if (!r)
+		r = seccomp_arch_add(narrow, arch);
+	if (!r)
+		r = refuse_names(narrow);
+	if (!r)
+		r = refuse_bits(narrow);
+	if (!r)
+		r = seccomp_attr_set(narrow, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ERRNO(ENOSYS));
+	if (!r)
+		r = seccomp_merge(c, narrow);
+	if (r)
+		seccomp_release(narrow);
+	return r;
+}
+
+static int fill(scmp_filter_ctx c, bool own_net)
+{
+	int r = seccomp_attr_set(c, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ERRNO(ENOSYS));
+	if (!r)
+		r = refuse_names(c);
+	if (!r)
+		r = refuse_bits(c);
+	if (!r)
+		r = refuse_sockets(c, own_net);
+#if defined(__x86_64__)
+	if (!r)
+		r = add_narrow(c, SCMP_ARCH_X86);
+#elif defined(__aarch64__)
+	if (!r)
+		r = add_narrow(c, SCMP_ARCH_ARM);
+#endif
+	if (!r)
+		seccomp_attr_set(c, SCMP_FLTATR_CTL_OPTIMIZE, 2);
+	return r;
+}
+
+/* In front of libseccomp's program: what it cannot say about numbers. x32 calls (bit 30) are above
+ * the limit too. */
+static void prologue(struct sock_filter *f)
+{
+	const uint32_t nr = offsetof(struct seccomp_data, nr);
+	const struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, nr),
+		/* 32-bit ARM has private calls there */
+		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, ARM_PRIVATE, ARM_JUMP, 0),
+		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, FIRST_UNKNOWN, 1, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, NR_open_tree_attr, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+	};
+	for (size_t i = 0; i < sizeof(code) / sizeof(code[0]); i++)
+		f[i] = code[i];
+}
+#define PROLOGUE 5
+
+static int export(scmp_filter_ctx c, struct filter *out)
+{
+	struct stat sb;
+	auto_fd fd = memfd_create("filter", MFD_CLOEXEC);
+	if (fd < 0 || seccomp_export_bpf(c, fd) < 0 || fstat(fd, &sb) < 0)
+		return -1;
+	size_t n = (size_t)sb.st_size / sizeof(struct sock_filter) + PROLOGUE;
+	struct sock_filter *f = co_xcalloc(n, sizeof(*f));
+	prologue(f);
+	if (n > BPF_MAXINSNS || pread(fd, f + PROLOGUE, (size_t)sb.st_size, 0) != sb.st_size) {
+		free(f);
+		return -1;
+	}
+	out->insns = f;
+	out->n = n;
+	return 0;
+}
+
+int seccomp_build(struct filter *out, bool own_net, struct co_err *err)
+{
+	scmp_filter_ctx c = seccomp_init(SCMP_ACT_ALLOW);
+	int r = c ? fill(c, own_net) : -ENOMEM;
+	if (!r && export(c, out) < 0)
+		r = -EIO;
+	if (c)
+		seccomp_release(c);
+	return r ? co_fail(err, CO_E_SANDBOX, "build the seccomp filter: %s", strerror(-r)) : 0;
+}

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The sandbox "userns": namespaces of the kernel, as root or below a user namespace.
+ */
+#include "sandbox-internal.h"
+#include <cooper/fs.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+
+#define STACK (512u << 10)
+
+struct userns {
+	struct filter filter[2]; /* [own network] */
+	int image;
+	bool setgroups;
+};
+
+static bool may_setgroups(void)
+{
+	struct co_err ignore = CO_ERR_INIT;
+	auto_free char *text = NULL;
+	size_t len;
+	if (co_read_file(AT_FDCWD, "/proc/self/setgroups", 64, &text, &len, &ignore) < 0)
+		return true;
+	return strncmp(text, "deny", 4) != 0;
+}
+
+static void userns_close(struct co_sandbox *s)
+{
+	struct userns *u = s->state;
+	for (int i = 0; i < 2; i++)
+		free(u->filter[i].insns);
+	co_close_fd(&u->image);
+	free(u);
+	free(s);
+}
+
+static int userns_open(struct co_sandbox **out, enum co_place place, struct co_bus *bus,
+		       struct co_err *err)
+{
+	if (place == CO_PLACE_NONE) {
+		struct co_probe p;
+		sandbox_userns.probe(&p);
+		co_fail(err, CO_E_SANDBOX, "%s", p.usable ? "userns: not entered" : p.answer);
+		return p.cure[0] ? co_hint(err, "%s", p.cure) : err->code;
+	}
+	struct co_sandbox *s = co_xcalloc(1, sizeof(*s));
+	struct userns *u = co_xcalloc(1, sizeof(*u));
+	*s = (struct co_sandbox){.ops = &sandbox_userns, .place = place, .bus = bus, .state = u};
+	u->image = spec_image_fd();
+	u->setgroups = may_setgroups();
+	if (u->image < 0) {
+		co_fail_sys(err, "prepare the step's first process");
+		userns_close(s);
+		return err->code;
+	}
+	*out = s;
+	return 0;
+}
+
+static int open_pipes(struct step *st, struct co_err *err)
+{
+	const struct co_run *run = st->run;
+	if (pipe2(st->out, O_CLOEXEC) < 0 || pipe2(st->errs, O_CLOEXEC) < 0 ||
+	    pipe2(st->status, O_CLOEXEC) < 0)
+		return co_fail_sys(err, "make pipes for the step");
+	if (!run->stdin_data)
+		return 0;
+	st->input = memfd_create("stdin", MFD_CLOEXEC);
+	if (st->input < 0 || co_write_all(st->input, run->stdin_data, run->stdin_len) < 0 ||
+	    lseek(st->input, 0, SEEK_SET) < 0)
+		return co_fail_sys(err, "prepare the step's input");
+	return 0;
+}
+
+static int prepare(struct step *st, struct userns *u, struct co_err *err)
+{
+	const struct co_run *run = st->run;
+	bool own_net = run->net == CO_NET_NONE;
+	struct filter *f = &u->filter[own_net];
+	int r = run->insecure || f->insns ? 0 : seccomp_build(f, own_net, err);
+	if (!r)
+		r = open_pipes(st, err);
+	if (r < 0)
+		return r;
+	if (!run->insecure && !own_net)
+		st->landlock = landlock_scope_ruleset();
+	limits_open(&st->limits, run, st->s->place == CO_PLACE_ROOT && !run->insecure);
+	uint32_t flags =
+		(u->setgroups ? INIT_SETGROUPS : 0) | (st->landlock >= 0 ? INIT_LANDLOCK : 0);
+	st->spec = spec_make(run, run->insecure ? NULL : f, &st->limits, flags,
+			     creds_caps(run->insecure));
+	return st->spec < 0 ? co_fail_sys(err, "write the step's orders") : 0;
+}
+
+/* The child borrows this memory until it executes something else: no copy of the builder is made,
+ * and none is left behind for the step to look at. */
+static int start(struct step *st, pid_t *pid, struct co_err *err)
+{
+	int flags = CLONE_VM | CLONE_VFORK | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | SIGCHLD |
+		    (st->run->net == CO_NET_NONE ? CLONE_NEWNET : 0);
+	sigset_t all, before;
+	char *stack = mmap(NULL, STACK, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
+	if (stack == MAP_FAILED)
+		return co_fail_sys(err, "make a stack for the step");
+	/* the builder's signal handlers must not run in the child */
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &before);
+	*pid = clone(inside, stack + STACK, flags, st);
+	int saved = errno;
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	munmap(stack, STACK);
+	co_close_fd(&st->out[1]);
+	co_close_fd(&st->errs[1]);
+	co_close_fd(&st->status[1]);
+	errno = saved;
+	return *pid < 0 ? co_fail_sys(err, "start the step's namespaces") : 0;
+}
+
+static const char *stage_text(uint32_t stage)
+{
+	static const char *const texts[] = {
+#define INIT_STAGE_TEXT(name, text) [INIT_AT_##name] = text,
+		INIT_STAGES(INIT_STAGE_TEXT)
+#undef INIT_STAGE_TEXT
+	};
+	return stage < sizeof(texts) / sizeof(texts[0]) ? texts[stage] : "start";
+}
+
+/* The first process could not start the command. */
+static int not_started(struct step *st, const struct init_report *r, struct co_err *err)
+{
+	char path[4096] = "";
+	if (r->stage == INIT_AT_EXEC) {
+		(void)!pread(st->spec, path, sizeof(path) - 1, offsetof(struct init_spec, program));
+		return lookup_explain(st->root->fd, path, r->value, err);
+	}
+	bool ids = r->stage == INIT_AT_GROUPS || r->stage == INIT_AT_GID || r->stage == INIT_AT_UID;
+	if (ids && r->value == EINVAL) {
+		co_fail(err, CO_E_SANDBOX, "user %u:%u does not exist in this user namespace",
+			st->run->uid, st->run->gid);
+		return co_hint(err, "give this user more ids in /etc/subuid and /etc/subgid (a "
+				    "range of 65536 covers most images), or build as root");
+	}
+	errno = r->value;
+	return co_fail_sys(err, "the step's first process could not %s", stage_text(r->stage));
+}
+
+static int go(struct step *st, struct co_result *res, struct co_err *err)
+{
+	struct co_err inner = CO_ERR_INIT;
+	struct pump p = {.st = st, .res = res};
+	st->err = &inner;
+	int r = start(st, &p.pid, err);
+	if (r < 0)
+		return r;
+	r = pump_run(&p, err);
+	if (r < 0)
+		return r;
+	if (inner.code) {
+		*err = inner;
+		return err->code;
+	}
+	if (p.reported && p.report.kind == INIT_FAILED)
+		return not_started(st, &p.report, err);
+	if (p.over_procs || res->oom)
+		res->status = SIGKILL;
+	return 0;
+}
+
+static void close_all(struct step *st)
+{
+	int *fds[] = {&st->out[0],    &st->out[1],   &st->errs[0], &st->errs[1], &st->status[0],
+		      &st->status[1], &st->landlock, &st->spec,	   &st->input};
+	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
+		co_close_fd(fds[i]);
+	free(st->resolv);
+	free(st->hosts);
+}
+
+static char *resolv_conf(void)
+{
+	struct co_err ignore = CO_ERR_INIT;
+	char *text;
+	size_t len;
+	if (co_read_file(AT_FDCWD, "/etc/resolv.conf", 64u << 10, &text, &len, &ignore) < 0)
+		return NULL;
+	return text;
+}
+
+static char *hosts(const struct co_run *run)
+{
+	return co_xasprintf("127.0.0.1\tlocalhost%s%s\n"
+			    "::1\tlocalhost ip6-localhost ip6-loopback\n"
+			    "fe00::0\tip6-localnet\nff00::0\tip6-mcastprefix\n"
+			    "ff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n",
+			    run->hostname ? " " : "", run->hostname ? run->hostname : "");
+}
+
+static int userns_run(struct co_sandbox *s, const struct co_root *root, const struct co_run *run,
+		      struct co_result *result, struct co_err *err)
+{
+	struct userns *u = s->state;
+	struct co_result res = {0};
+	struct step st = {.s = s,
+			  .root = root,
+			  .run = run,
+			  .limits = {.cgroup = -1},
+			  .image = u->image,
+			  .spec = -1,
+			  .landlock = -1,
+			  .out = {-1, -1},
+			  .errs = {-1, -1},
+			  .status = {-1, -1},
+			  .input = -1};
+	st.resolv = resolv_conf();
+	st.hosts = hosts(run);
+	int r = prepare(&st, u, err);
+	if (!r)
+		r = go(&st, &res, err);
+	stubs_remove(&st.stubs, root->fd);
+	limits_close(&st.limits, &res);
+	close_all(&st);
+	if (!r)
+		*result = res;
+	return r;
+}
+
+static void userns_probe(struct co_probe *out)
+{
+	probe_place(out, true);
+}
+
+const struct co_sandbox_ops sandbox_userns = {.name = "userns",
+					      .probe = userns_probe,
+					      .open = userns_open,
+					      .run = userns_run,
+					      .close = userns_close};
