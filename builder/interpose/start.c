@@ -36,12 +36,14 @@ static void read_stack(uint64_t *sp, struct stack *s)
 	e[-1] = NULL;
 	uint64_t *to = s->auxv - 1, *from = s->auxv;
 	s->auxv = to;
+	uint64_t type;
 	do {
-		to[0] = from[0];
+		type = from[0];
+		to[0] = type;
 		to[1] = from[1];
 		to += 2;
 		from += 2;
-	} while (from[-2] != AT_NULL);
+	} while (type != AT_NULL);
 }
 
 static void *map(int fd, size_t size)
