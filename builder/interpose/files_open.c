@@ -81,7 +81,7 @@ static long open_existing(struct call *c, struct where *w, long flags, long mode
 			fifo = r == 0 && S_ISFIFO(m.disk_mode) && could_wait(flags);
 		}
 		bool nofollow = !w->follow;
-		long fl = flags | (nofollow ? O_NOFOLLOW : 0);
+		long fl = (flags & ~(long)O_NOFOLLOW) | (nofollow ? O_NOFOLLOW : 0);
 		r = fifo ? open_waiting(c, w, fl) : sys4(SYS_openat, w->dir, w->rel, fl, mode);
 		if (!w->maybe_link || w->follow)
 			return r;

@@ -46,7 +46,7 @@ void where_place(struct where *w, const char *text)
 		/* a file has no name below a directory of ours: its descriptor's link stands for it
 		 */
 		w->dir = AT_FDCWD;
-		w->rel = fd_path(w->in, sizeof(w->in), m->fd);
+		w->rel = fd_path(w->link, sizeof(w->link), m->fd);
 		w->follow = true;
 		return;
 	}

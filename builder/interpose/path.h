@@ -28,6 +28,7 @@ struct where {
 	const char *guest; /* canonical path, NULL when it was not needed */
 	int from;
 	unsigned how;
+	char link[32]; /* what stands for a mounted file */
 	char in[PATH_SIZE];
 	char text[PATH_SIZE];
 };
