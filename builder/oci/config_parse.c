@@ -237,6 +237,7 @@ static void repair_history(struct co_config *c, struct co_arena *a)
 	}
 	for (; layers < c->n_diff_ids; layers++) {
 		struct co_history *h = co_arena_push(a, c->history, c->n_history);
+		h->created = c->created;
 		h->created_by = "created by buildkit";
 		h->comment = "buildkit.exporter.image.v0";
 	}

@@ -51,7 +51,7 @@ void co_index_release(struct co_index *ix)
 
 /* What stands beside the images: signatures and provenance in BuildKit's form, and other
  * artifacts. */
-static bool is_image(const struct co_descriptor *d)
+bool oci_is_image(const struct co_descriptor *d)
 {
 	return !json_object_get(d->annotations, "vnd.docker.reference.type") &&
 	       strcmp(d->platform.os, "unknown") && strcmp(d->platform.arch, "unknown") &&
@@ -66,7 +66,7 @@ const struct co_descriptor *co_index_select(const struct co_index *ix,
 	size_t images = 0;
 	for (size_t i = 0; i < ix->n; i++) {
 		const struct co_descriptor *d = &ix->manifests[i];
-		if (!is_image(d))
+		if (!oci_is_image(d))
 			continue;
 		images++;
 		if (!d->platform.os[0]) {

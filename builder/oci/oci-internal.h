@@ -47,3 +47,7 @@ int oci_document_parse(json_t **out, const char **media_type, struct co_arena *a
 void oci_platform_normalise(struct co_platform *p);
 /* How well have serves want: 0 not at all, higher is better. */
 unsigned oci_platform_rank(const struct co_platform *have, const struct co_platform *want);
+
+/* ---- index.c ---- */
+/* An image or an index of images, as opposed to attestations and other artifacts. */
+bool oci_is_image(const struct co_descriptor *d);

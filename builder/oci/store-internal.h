@@ -29,6 +29,8 @@ int store_root_open(const char *root, char **path, int *fd, struct co_err *err);
 /* ---- store_tmp.c ---- */
 void store_tmp_sweep(struct co_store *s);
 void store_tmp_close(struct co_store *s);
+/* Best effort: what remains lies in tmp and is swept by the next process that can. */
+void store_remove_quietly(int dir, const char *name);
 /* A new file in our tmp directory; its name there in `name`. Returns a descriptor or a code. */
 int store_tmp_file(struct co_store *s, char *name, size_t size, struct co_err *err);
 /* Writes a small file by way of tmp: complete under its path or not there at all. */
@@ -43,6 +45,20 @@ int store_subdir(struct co_store *s, const char *name, struct co_err *err);
 /* ---- store_blob.c ---- */
 #define STORE_PATH_MAX (CO_DIGEST_TEXT + 16)
 const char *store_blob_path(const struct co_digest *d, char buf[STORE_PATH_MAX]);
+
+/* A file in tmp whose digest is known, not (yet) a blob. */
+struct store_spool {
+	char name[32]; /* in tmp; "" if none */
+	struct co_digest digest;
+	int64_t size;
+};
+/* *out is filled by a successful close; the file stays until it is published or dropped. */
+struct co_sink *store_spool_sink(struct co_store *s, enum co_digest_alg alg,
+				 struct store_spool *out);
+/* A descriptor for reading; of the blob once it was published. */
+int store_spool_open(struct co_store *s, const struct store_spool *sp, struct co_err *err);
+int store_spool_publish(struct co_store *s, struct store_spool *sp, struct co_err *err);
+void store_spool_drop(struct co_store *s, struct store_spool *sp);
 
 /* ---- gc_mark.c: a set of hex names ---- */
 struct gc_marks {

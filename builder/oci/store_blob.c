@@ -97,8 +97,9 @@ struct blob_sink {
 	struct co_digest expect; /* unset: any */
 	int64_t expect_size, count;
 	struct co_digest got;
-	struct co_digest *digest; /* the caller's; may be NULL */
-	int64_t *size;		  /* the caller's; may be NULL */
+	struct co_digest *digest;  /* the caller's; may be NULL */
+	int64_t *size;		   /* the caller's; may be NULL */
+	struct store_spool *spool; /* not NULL: the file stays in tmp */
 };
 
 static int wrong_size(const struct blob_sink *b, const char *how, struct co_err *err)
@@ -123,21 +124,35 @@ static int blob_write(void *self, const void *data, size_t len, struct co_err *e
 	return co_sink_pass(b->file, data, len, err);
 }
 
-static int publish(struct blob_sink *b, struct co_err *err)
+static int check(const struct blob_sink *b, struct co_err *err)
 {
-	char path[STORE_PATH_MAX], want[CO_DIGEST_TEXT], got[CO_DIGEST_TEXT];
+	char want[CO_DIGEST_TEXT], got[CO_DIGEST_TEXT];
 	if (b->expect.set && !co_digest_eq(&b->expect, &b->got))
 		return co_fail(err, CO_E_INTEGRITY, "blob %s: its content is %s",
 			       co_digest_str(&b->expect, want), co_digest_str(&b->got, got));
 	if (b->expect_size >= 0 && b->count != b->expect_size)
 		return wrong_size(b, "fewer", err);
-	if (b->got.alg == CO_SHA512 && store_subdir(b->store, alg_dir(&b->got), err) < 0)
-		return err->code;
-	/* over an existing one: the same bytes, or a damaged copy that is healed by it */
-	if (renameat(b->store->tmp, b->name, b->store->fd, store_blob_path(&b->got, path)) < 0)
-		return co_fail_sys(err, "store: publish blob %s", co_digest_str(&b->got, got));
-	b->name[0] = '\0';
 	return 0;
+}
+
+/* Over an existing one: the same bytes, or a damaged copy that is healed by it. */
+static int publish(struct co_store *s, char *name, const struct co_digest *d, struct co_err *err)
+{
+	char path[STORE_PATH_MAX], text[CO_DIGEST_TEXT];
+	if (d->alg == CO_SHA512 && store_subdir(s, alg_dir(d), err) < 0)
+		return err->code;
+	if (renameat(s->tmp, name, s->fd, store_blob_path(d, path)) < 0)
+		return co_fail_sys(err, "store: publish blob %s", co_digest_str(d, text));
+	name[0] = '\0';
+	return 0;
+}
+
+static void hand_over_spool(struct blob_sink *b)
+{
+	memcpy(b->spool->name, b->name, sizeof(b->name));
+	b->spool->digest = b->got;
+	b->spool->size = b->count;
+	b->name[0] = '\0';
 }
 
 static int blob_close(void *self, struct co_err *err)
@@ -149,9 +164,13 @@ static int blob_close(void *self, struct co_err *err)
 	}
 	int r = co_sink_close(co_steal(&b->file), err);
 	if (!r)
-		r = publish(b, err);
+		r = check(b, err);
+	if (!r && !b->spool)
+		r = publish(b->store, b->name, &b->got, err);
 	if (r < 0)
 		return r;
+	if (b->spool)
+		hand_over_spool(b);
 	if (b->digest)
 		*b->digest = b->got;
 	if (b->size)
@@ -171,6 +190,17 @@ static void blob_free(void *self, bool aborted)
 
 static const struct co_sink_ops blob_ops = {"store", blob_write, blob_close, blob_free};
 
+static void start(struct blob_sink *b, enum co_digest_alg alg)
+{
+	char name[sizeof(b->name)];
+	int fd = store_tmp_file(b->store, name, sizeof(name), &b->born);
+	if (fd < 0)
+		return;
+	memcpy(b->name, name, sizeof(name));
+	fchmod(fd, 0600);
+	b->file = co_sink_hash(co_sink_fd(fd, true, "a blob to the store"), alg, &b->got, NULL);
+}
+
 struct co_sink *co_store_sink(struct co_store *s, const struct co_digest *expect,
 			      int64_t expect_size, struct co_digest *digest, int64_t *size)
 {
@@ -181,16 +211,7 @@ struct co_sink *co_store_sink(struct co_store *s, const struct co_digest *expect
 	b->size = size;
 	if (expect)
 		b->expect = *expect;
-	char name[sizeof(b->name)];
-	int fd = store_tmp_file(s, name, sizeof(name), &b->born);
-	if (fd >= 0) {
-		memcpy(b->name, name, sizeof(name));
-		enum co_digest_alg alg =
-			b->expect.set ? (enum co_digest_alg)b->expect.alg : CO_SHA256;
-		fchmod(fd, 0600);
-		b->file = co_sink_hash(co_sink_fd(fd, true, "a blob to the store"), alg, &b->got,
-				       NULL);
-	}
+	start(b, b->expect.set ? (enum co_digest_alg)b->expect.alg : CO_SHA256);
 	return co_sink_new(&blob_ops, b);
 }
 
@@ -200,4 +221,38 @@ int co_store_put(struct co_store *s, const void *data, size_t len, struct co_dig
 	struct co_sink *sink = co_store_sink(s, NULL, -1, out, NULL);
 	co_sink_write(sink, data, len);
 	return co_sink_close(sink, err);
+}
+
+struct co_sink *store_spool_sink(struct co_store *s, enum co_digest_alg alg,
+				 struct store_spool *out)
+{
+	struct blob_sink *b = co_xcalloc(1, sizeof(*b));
+	b->store = s;
+	b->expect_size = -1;
+	b->spool = out;
+	start(b, alg);
+	return co_sink_new(&blob_ops, b);
+}
+
+int store_spool_open(struct co_store *s, const struct store_spool *sp, struct co_err *err)
+{
+	int fd = -1;
+	if (!sp->name[0]) {
+		int r = co_store_blob_fd(s, &sp->digest, &fd, NULL, err);
+		return r < 0 ? r : fd;
+	}
+	fd = openat(s->tmp, sp->name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	return fd < 0 ? co_fail_sys(err, "store: open a temporary file") : fd;
+}
+
+int store_spool_publish(struct co_store *s, struct store_spool *sp, struct co_err *err)
+{
+	return publish(s, sp->name, &sp->digest, err);
+}
+
+void store_spool_drop(struct co_store *s, struct store_spool *sp)
+{
+	if (sp->name[0])
+		unlinkat(s->tmp, sp->name, 0);
+	sp->name[0] = '\0';
 }
