@@ -34,8 +34,9 @@ struct filter {
 	struct sock_filter *insns; /* owned */
 	size_t n;
 };
-/* own_net: packet sockets see the step's own network only. */
-int seccomp_build(struct filter *out, bool own_net, struct co_err *err);
+/* own_net: packet sockets see the step's own network only. compat: the image's programs are 32-bit
+ * ones on a 64-bit machine. */
+int seccomp_build(struct filter *out, bool own_net, bool compat, struct co_err *err);
 
 /* A ruleset that keeps a step away from abstract sockets (and, where has_fs is set later, files) of
  * this machine: descriptor, or -1 where this kernel has no such thing. */
@@ -44,23 +45,33 @@ int landlock_scope_ruleset(void);
 /* Capabilities of a step's root: what Docker gives. */
 uint64_t creds_caps(bool insecure);
 
-/* Limits by control group v2 where one may be made here, else by init's watchdog and rlimits. */
-struct limits {
-	int cgroup;		 /* directory descriptor, -1: none */
-	char path[512];		 /* of it, to remove it */
-	bool memory, pids, cpus; /* enforced by the group */
-	bool devices;		 /* the group refuses devices outside the usual set */
+/* A control group (v2) of the builder's, in which steps run; where one may be made. */
+struct group {
+	int fd; /* directory, -1: none */
+	char path[512];
+	bool devices; /* it refuses devices outside the usual set */
 };
-void limits_open(struct limits *l, const struct co_run *run, bool devices);
+void group_open(struct group *g, const struct co_run *run, bool devices);
+void group_close(struct group *g);
+/* Attaches the device filter to a group; 0 or -1. */
+int group_devices(int cgroup);
+
+/* Limits of one step by that group, or one below it; else by init's watchdog and rlimits. */
+struct limits {
+	int cgroup; /* directory, -1: none */
+	char path[512];
+	bool own;		 /* made for this step */
+	bool joined;		 /* the child was born in it */
+	bool memory, pids, cpus; /* enforced by it */
+	bool devices;
+};
+void limits_open(struct limits *l, const struct group *g, const struct co_run *run);
 /* In the child: joins the group; CPU affinity where no group limits cpus. */
 int limits_join(const struct limits *l, const struct co_run *run);
 /* Fills in what the first process has to enforce itself. */
 void limits_spec(const struct limits *l, const struct co_run *run, struct init_spec *spec);
-/* Tells whether memory ran out; removes the group. */
+/* Tells whether memory ran out; removes what was made for this step. */
 void limits_close(struct limits *l, struct co_result *res);
-/* Attaches the device filter to a group; 0 or -1. */
-int limits_devices(int cgroup);
-
 /* ---- orders for the first process ---- */
 
 const void *init_image(size_t *size);
@@ -128,6 +139,7 @@ struct step {
 	int in;		       /* the root, in the new mount namespace */
 };
 int inside(void *step);
+pid_t spawn(struct step *st, int (*fn)(void *), char *stack, size_t size, int flags);
 int dev_make(struct step *st);
 int kernel_fs_make(struct step *st);
 /* Sources of run->mounts, held before the namespace is left. */
@@ -136,6 +148,8 @@ int mounts_make(struct step *st, struct source *sources);
 int net_loopback_up(void);
 /* Finds argv[0] in the root: path to execute. */
 int lookup_program(int root, const struct co_run *run, char *path, size_t size, struct co_err *err);
+/* Is what a step runs (or the image's shell, where that is not there yet) a 32-bit program? */
+bool lookup_is_32bit(int root, const struct co_run *run);
 /* The story behind a failed execve. */
 int lookup_explain(int root, const char *path, int error, struct co_err *err);
 

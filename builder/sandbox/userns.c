@@ -15,9 +15,10 @@
 #define STACK (512u << 10)
 
 struct userns {
-	struct filter filter[2]; /* [own network] */
+	struct filter filter[2][2]; /* [own network][32-bit image] */
 	int image;
-	bool setgroups;
+	bool setgroups, grouped;
+	struct group group;
 };
 
 static bool may_setgroups(void)
@@ -33,9 +34,10 @@ static bool may_setgroups(void)
 static void userns_close(struct co_sandbox *s)
 {
 	struct userns *u = s->state;
-	for (int i = 0; i < 2; i++)
-		free(u->filter[i].insns);
+	for (int i = 0; i < 4; i++)
+		free(u->filter[i / 2][i % 2].insns);
 	co_close_fd(&u->image);
+	group_close(&u->group);
 	free(u);
 	free(s);
 }
@@ -54,6 +56,7 @@ static int userns_open(struct co_sandbox **out, enum co_place place, struct co_b
 	*s = (struct co_sandbox){.ops = &sandbox_userns, .place = place, .bus = bus, .state = u};
 	u->image = spec_image_fd();
 	u->setgroups = may_setgroups();
+	u->group.fd = -1;
 	if (u->image < 0) {
 		co_fail_sys(err, "prepare the step's first process");
 		userns_close(s);
@@ -82,15 +85,19 @@ static int prepare(struct step *st, struct userns *u, struct co_err *err)
 {
 	const struct co_run *run = st->run;
 	bool own_net = run->net == CO_NET_NONE;
-	struct filter *f = &u->filter[own_net];
-	int r = run->insecure || f->insns ? 0 : seccomp_build(f, own_net, err);
+	bool compat = lookup_is_32bit(st->root->fd, run);
+	struct filter *f = &u->filter[own_net][compat];
+	int r = run->insecure || f->insns ? 0 : seccomp_build(f, own_net, compat, err);
 	if (!r)
 		r = open_pipes(st, err);
 	if (r < 0)
 		return r;
 	if (!run->insecure && !own_net)
 		st->landlock = landlock_scope_ruleset();
-	limits_open(&st->limits, run, st->s->place == CO_PLACE_ROOT && !run->insecure);
+	if (!u->grouped)
+		group_open(&u->group, run, st->s->place == CO_PLACE_ROOT);
+	u->grouped = true;
+	limits_open(&st->limits, &u->group, run);
 	uint32_t flags =
 		(u->setgroups ? INIT_SETGROUPS : 0) | (st->landlock >= 0 ? INIT_LANDLOCK : 0);
 	st->spec = spec_make(run, run->insecure ? NULL : f, &st->limits, flags,
@@ -102,7 +109,7 @@ static int prepare(struct step *st, struct userns *u, struct co_err *err)
  * and none is left behind for the step to look at. */
 static int start(struct step *st, pid_t *pid, struct co_err *err)
 {
-	int flags = CLONE_VM | CLONE_VFORK | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | SIGCHLD |
+	int flags = CLONE_VM | CLONE_VFORK | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS |
 		    (st->run->net == CO_NET_NONE ? CLONE_NEWNET : 0);
 	sigset_t all, before;
 	char *stack = mmap(NULL, STACK, PROT_READ | PROT_WRITE,
@@ -112,7 +119,7 @@ static int start(struct step *st, pid_t *pid, struct co_err *err)
 	/* the builder's signal handlers must not run in the child */
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, &before);
-	*pid = clone(inside, stack + STACK, flags, st);
+	*pid = spawn(st, inside, stack, STACK, flags);
 	int saved = errno;
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	munmap(stack, STACK);
@@ -169,6 +176,9 @@ static int go(struct step *st, struct co_result *res, struct co_err *err)
 	}
 	if (p.reported && p.report.kind == INIT_FAILED)
 		return not_started(st, &p.report, err);
+	if (p.over_procs)
+		co_warn(st->s->bus, NULL, "the step was stopped: more than %llu processes",
+			(unsigned long long)st->run->pids);
 	if (p.over_procs || res->oom)
 		res->status = SIGKILL;
 	return 0;

@@ -57,8 +57,7 @@ static void test_retry_ends(void **state)
 	auto_buf b = CO_BUF_INIT(REG_MAX_MANIFEST);
 	auto_free char *sick = answer("503 Oops", "", "");
 	auto_free char *far = answer("429 Slow", "Retry-After: 9999\r\n", "");
-	const struct fake_answer list[] = {
-		{"GET /v2/a/b/", sick}, {"GET /v2/far/", far}, {0}};
+	const struct fake_answer list[] = {{"GET /v2/a/b/", sick}, {"GET /v2/far/", far}, {0}};
 	struct co_ref ref;
 	struct co_descriptor d;
 
@@ -83,13 +82,12 @@ static void test_redirect_drops_credentials(void **state)
 	int fd;
 
 	start(&b, there);
-	auto_free char *to = co_xasprintf("Location: http://127.0.0.1:%d/signed?sig=%%2Fx&y=1\r\n",
-					  b.port);
+	auto_free char *to =
+		co_xasprintf("Location: http://127.0.0.1:%d/signed?sig=%%2Fx&y=1\r\n", b.port);
 	auto_free char *ask = answer("401 No", "WWW-Authenticate: Basic realm=\"x\"\r\n", "");
 	auto_free char *go = answer("307 Go", to, "");
-	const struct fake_answer here[] = {{"GET /v2/a/b/blobs/", ask, 0, 1},
-					   {"GET /v2/a/b/blobs/", go},
-					   {0}};
+	const struct fake_answer here[] = {
+		{"GET /v2/a/b/blobs/", ask, 0, 1}, {"GET /v2/a/b/blobs/", go}, {0}};
 	fake_listen(&a, &fd);
 	fake_run(&a, fd, here);
 	world_credentials(w, a.port);
@@ -145,10 +143,11 @@ static void resume(struct world *w, bool part)
 	const char blob[] = "0123456789abcdefghij";
 	struct co_descriptor d = describe("x", blob, 20);
 	auto_free char *half = co_xasprintf("HTTP/1.1 200 OK\r\nConnection: close\r\n"
-					    "Content-Length: 20\r\n\r\n%.8s", blob);
-	auto_free char *rest = part ? answer("206 Part", "Content-Range: bytes 8-19/20\r\n",
-					     blob + 8)
-				    : answer("200 OK", "", blob);
+					    "Content-Length: 20\r\n\r\n%.8s",
+					    blob);
+	auto_free char *rest =
+		part ? answer("206 Part", "Content-Range: bytes 8-19/20\r\n", blob + 8)
+		     : answer("200 OK", "", blob);
 	const struct fake_answer list[] = {
 		{"GET /v2/a/b/blobs/", half, 0, 1}, {"GET /v2/a/b/blobs/", rest}, {0}};
 	auto_buf got = CO_BUF_INIT(64);
@@ -217,8 +216,8 @@ static void test_wrong_bodies(void **state)
 	auto_free char *shorter = answer("200 OK", "", "right");
 	auto_free char *endless = co_xasprintf("%s\r\nright content", head);
 	auto_free char *cut = co_xasprintf("%s\r\nright", head);
-	auto_free char *part = answer("206 Part", "Content-Range: bytes 0-12/13\r\n",
-				      "right content");
+	auto_free char *part =
+		answer("206 Part", "Content-Range: bytes 0-12/13\r\n", "right content");
 	auto_free char *gone = answer("404 Not Found", "",
 				      "{\"errors\":[{\"code\":\"BLOB_UNKNOWN\",\"message\":\"no "
 				      "\\u001b[31mblob\"}]}");
