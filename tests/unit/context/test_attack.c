@@ -130,8 +130,7 @@ static void swapped_source(void **state)
 {
 	(void)state;
 	struct world w;
-	world_open(&w,
-		   "mkdir -p src/t/d; echo good >src/t/d/inner; ln -s ../../outside src/t/e");
+	world_open(&w, "mkdir -p src/t/d; echo good >src/t/d/inner; ln -s ../../outside src/t/e");
 	struct swapper s = {&w, "t/d", "t/e", w.src.fd, false};
 	pthread_t thread;
 	assert_int_equal(pthread_create(&thread, NULL, swap_loop, &s), 0);
