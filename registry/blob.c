@@ -83,7 +83,7 @@ static void on_done(struct req *q)
 
 	if (r == CO_E_NOT_FOUND && media_is_foreign(j->desc.media_type))
 		co_hint(&err, "this is a layer that its maker allows to be fetched from his own "
-			"address only; cooper does not do that");
+			      "address only; cooper does not do that");
 	if (!r)
 		r = verify(j, &err);
 	if (!r) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * challenge.c — WWW-Authenticate (RFC 9110, 11.6.1): several challenges in one header or in several,
- * quoted strings with escapes, commas inside quotes, tokens without quotes.
+ * challenge.c — WWW-Authenticate (RFC 9110, 11.6.1): several challenges in one header or in
+ * several, quoted strings with escapes, commas inside quotes, tokens without quotes.
  */
 #include "registry-internal.h"
 #include <cooper/str.h>

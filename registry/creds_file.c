@@ -86,8 +86,10 @@ static int split_auth(const char *auth, struct cred *c, const char *from, const 
 		co_buf_cut(&b, b.len - 1);
 	char *colon = ok && b.len ? memchr(b.data, ':', b.len) : NULL;
 	if (!colon || memchr(b.data, 0, b.len)) {
-		co_fail(err, CO_E_AUTH, "%s: the \"auth\" value for %s is not base64 of "
-			"user:password", from, host);
+		co_fail(err, CO_E_AUTH,
+			"%s: the \"auth\" value for %s is not base64 of "
+			"user:password",
+			from, host);
 		return co_hint(err, "log in again: cooper login %s", host);
 	}
 	*colon = '\0';
@@ -122,8 +124,8 @@ static int read_entry(const json_t *entry, struct cred *c, const char *from, con
 	return 1;
 }
 
-int cred_from_doc(json_t *doc, const char *from, const char *host, const char *path,
-		  struct cred *c, struct co_err *err)
+int cred_from_doc(json_t *doc, const char *from, const char *host, const char *path, struct cred *c,
+		  struct co_err *err)
 {
 	json_t *auths = json_object_get(doc, "auths");
 	char want[520];

@@ -45,8 +45,10 @@ static int run(const char *name, const char *verb, const char *input, struct co_
 			    .timeout_s = HELPER_TIMEOUT_S};
 	int r = co_proc_run(&p, out, NULL, &status, err);
 	if (r == CO_E_NOT_FOUND)
-		co_hint(err, "install it, or remove \"%s\" from credsStore/credHelpers in the "
-			"docker config file", name);
+		co_hint(err,
+			"install it, or remove \"%s\" from credsStore/credHelpers in the "
+			"docker config file",
+			name);
 	if (r < 0)
 		return r;
 	*failed = !WIFEXITED(status) || WEXITSTATUS(status) != 0;
@@ -61,8 +63,7 @@ static bool says_not_found(const struct co_buf *out)
 	       strstr(s, "no credentials server URL") != NULL;
 }
 
-static int failed(const char *name, const char *verb, const struct co_buf *out,
-		  struct co_err *err)
+static int failed(const char *name, const char *verb, const struct co_buf *out, struct co_err *err)
 {
 	auto_buf safe = CO_BUF_INIT(4096);
 
@@ -88,8 +89,10 @@ int helper_get(const char *name, const char *server, struct cred *c, struct co_e
 	memset(out.data ? out.data : (char[1]){0}, 0, out.len);
 	const char *user = co_json_str(doc, "Username"), *secret = co_json_str(doc, "Secret");
 	if (r < 0 || !user || !secret)
-		return co_fail(err, CO_E_AUTH, "docker-credential-%s get: the answer is not "
-			       "understood", name);
+		return co_fail(err, CO_E_AUTH,
+			       "docker-credential-%s get: the answer is not "
+			       "understood",
+			       name);
 	if (!*user && !*secret)
 		return 0;
 	if (!strcmp(user, "<token>")) {

@@ -69,8 +69,7 @@ static void file_name(const char *url, char *out, size_t size)
 	while (at && p[at - 1] != '/')
 		at--;
 	for (size_t i = at; i < len && n + 1 < size; i++) {
-		bool coded = p[i] == '%' && i + 2 < len && hex(p[i + 1]) >= 0 &&
-			     hex(p[i + 2]) >= 0;
+		bool coded = p[i] == '%' && i + 2 < len && hex(p[i + 1]) >= 0 && hex(p[i + 2]) >= 0;
 		char c = coded ? (char)(hex(p[i + 1]) << 4 | hex(p[i + 2])) : p[i];
 
 		i += coded ? 2 : 0;
@@ -124,7 +123,8 @@ int co_download(struct co_registry *r, struct co_download *d, struct co_sink *ou
 {
 	char shown[320];
 	struct url u;
-	struct download self = {.r = r, .sink = out, .max = d->max_bytes ? d->max_bytes : DEFAULT_MAX};
+	struct download self = {
+		.r = r, .sink = out, .max = d->max_bytes ? d->max_bytes : DEFAULT_MAX};
 
 	self.name = url_shown(d->url, shown, sizeof(shown));
 	if (!url_parse(d->url, &u) || (d->header && !header_ok(d->header))) {

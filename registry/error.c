@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * error.c — a registry's answers as errors: code, a message that names the object, a cure. Text from
- * the registry is sanitised; addresses are shown without user and query.
+ * error.c — a registry's answers as errors: code, a message that names the object, a cure. Text
+ * from the registry is sanitised; addresses are shown without user and query.
  */
 #include "registry-internal.h"
 #include <cooper/json.h>
@@ -14,15 +14,24 @@ static const char *reason(int status)
 	static const struct {
 		int status;
 		const char *text;
-	} list[] = {{400, "Bad Request"},	  {401, "Unauthorized"},
-		    {403, "Forbidden"},		  {404, "Not Found"},
-		    {405, "Method Not Allowed"},  {408, "Request Timeout"},
-		    {409, "Conflict"},		  {412, "Precondition Failed"},
-		    {413, "Content Too Large"},	  {415, "Unsupported Media Type"},
-		    {416, "Range Not Satisfiable"}, {429, "Too Many Requests"},
-		    {500, "Internal Server Error"}, {501, "Not Implemented"},
-		    {502, "Bad Gateway"},	  {503, "Service Unavailable"},
-		    {504, "Gateway Timeout"},	  {507, "Insufficient Storage"}};
+	} list[] = {{400, "Bad Request"},
+		    {401, "Unauthorized"},
+		    {403, "Forbidden"},
+		    {404, "Not Found"},
+		    {405, "Method Not Allowed"},
+		    {408, "Request Timeout"},
+		    {409, "Conflict"},
+		    {412, "Precondition Failed"},
+		    {413, "Content Too Large"},
+		    {415, "Unsupported Media Type"},
+		    {416, "Range Not Satisfiable"},
+		    {429, "Too Many Requests"},
+		    {500, "Internal Server Error"},
+		    {501, "Not Implemented"},
+		    {502, "Bad Gateway"},
+		    {503, "Service Unavailable"},
+		    {504, "Gateway Timeout"},
+		    {507, "Insufficient Storage"}};
 
 	for (size_t i = 0; i < sizeof(list) / sizeof(list[0]); i++)
 		if (list[i].status == status)
@@ -109,8 +118,10 @@ static void auth_hint(const struct req *q, struct co_err *err)
 	const char *host = q->host->name;
 
 	if (cred_find(q->r, host, q->cred_path, &c, &quiet) == 0 && c->from)
-		co_hint(err, "the credentials came from %s; they may be wrong or lack the right for "
-			"this repository", c->from);
+		co_hint(err,
+			"the credentials came from %s; they may be wrong or lack the right for "
+			"this repository",
+			c->from);
 	else
 		co_hint(err, "no credentials are known for %s: cooper login %s", host, host);
 }
@@ -120,11 +131,14 @@ static void add_hint(const struct req *q, struct co_err *err)
 	if (err->code == CO_E_AUTH && !q->raw)
 		auth_hint(q, err);
 	else if (q->status == 413)
-		co_hint(err, "the registry, or a proxy before it, limits the size of uploads: raise "
+		co_hint(err,
+			"the registry, or a proxy before it, limits the size of uploads: raise "
 			"that limit, or make the layer smaller");
 	else if (q->status == 429)
-		co_hint(err, "the registry limits requests: log in (cooper login %s), use a mirror, "
-			"or try later", q->host->name);
+		co_hint(err,
+			"the registry limits requests: log in (cooper login %s), use a mirror, "
+			"or try later",
+			q->host->name);
 	else if (q->status >= 500)
 		co_hint(err, "the registry has trouble of its own; try later");
 }

@@ -198,11 +198,14 @@ static unsigned reap(struct co_registry *r)
 	while (!r->stop && (m = curl_multi_info_read(r->multi, &left))) {
 		struct req *q = NULL;
 		CURLcode code = m->data.result;
+		curl_off_t handshake = 0;
 
 		if (m->msg != CURLMSG_DONE)
 			continue;
 		n++;
 		curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **)&q);
+		curl_easy_getinfo(m->easy_handle, CURLINFO_APPCONNECT_TIME_T, &handshake);
+		q->tls_done = handshake > 0;
 		disarm(q);
 		q->state = REQ_WAIT;
 		if (http_finish(q, code))
@@ -216,8 +219,8 @@ static int wait_ms(const struct co_registry *r)
 	int64_t now = co_mono_ns(), soonest = now + POLL_MS * INT64_C(1000000);
 
 	for (const struct req *q = r->reqs; q; q = q->next) {
-		int64_t at = q->not_before > q->host->pause_until ? q->not_before
-								  : q->host->pause_until;
+		int64_t at =
+			q->not_before > q->host->pause_until ? q->not_before : q->host->pause_until;
 		if (q->state == REQ_WAIT && at > now && at < soonest)
 			soonest = at;
 	}

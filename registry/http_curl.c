@@ -254,7 +254,8 @@ size_t http_on_read(char *data, size_t size, size_t n, void *ctx)
 		ssize_t got = pread(q->fd, data, len, (off_t)(q->body_off + q->body_at));
 
 		if (got <= 0) {
-			co_fail(&q->err, CO_E_INTEGRITY, "a blob of the store became shorter while "
+			co_fail(&q->err, CO_E_INTEGRITY,
+				"a blob of the store became shorter while "
 				"it was read");
 			return CURL_READFUNC_ABORT;
 		}

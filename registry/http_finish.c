@@ -9,8 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MILLISECOND    INT64_C(1000000)
-#define GOOD_PROGRESS  (1 << 20)
+#define MILLISECOND   INT64_C(1000000)
+#define GOOD_PROGRESS (1 << 20)
 
 static void from_start(struct req *q)
 {
@@ -53,7 +53,8 @@ static bool fall_to_plain(struct req *q, CURLcode code)
 {
 	struct host *h = q->host;
 
-	if (h->scheme != SCHEME_UNKNOWN || q->url[0] != '/')
+	/* who has spoken TLS is not asked without it */
+	if (h->scheme != SCHEME_UNKNOWN || q->url[0] != '/' || q->tls_done)
 		return false;
 	bool no_tls = code == CURLE_SSL_CONNECT_ERROR || code == CURLE_GOT_NOTHING ||
 		      code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR;

@@ -142,9 +142,8 @@ size_t http_on_header(char *data, size_t size, size_t n, void *ctx)
 		head_clear(&q->head);
 		const char *sp = memchr(data, ' ', len);
 		q->status = 0;
-		for (const char *p = sp ? sp + 1 : data; sp && p < data + len && co_is_digit(*p) &&
-							 q->status < 1000;
-		     p++)
+		for (const char *p = sp ? sp + 1 : data;
+		     sp && p < data + len && co_is_digit(*p) && q->status < 1000; p++)
 			q->status = q->status * 10 + (*p - '0');
 	} else {
 		head_line(q, data, len);

@@ -50,7 +50,8 @@ int manifest_type(const char *content_type, const char *json, size_t len, char *
 	const char *inner = co_json_str(doc, "mediaType");
 	bool list = json_object_get(doc, "manifests") != NULL;
 	bool single = json_object_get(doc, "layers") || json_object_get(doc, "config");
-	if (strstr(type, "distribution.manifest.v1+") || co_json_int(doc, "schemaVersion", 2) == 1) {
+	if (strstr(type, "distribution.manifest.v1+") ||
+	    co_json_int(doc, "schemaVersion", 2) == 1) {
 		co_fail(err, CO_E_UNSUPPORTED, "the image has the old schema 1 format");
 		return co_hint(err, "pull and push it once with a newer registry or tool");
 	}
@@ -108,8 +109,8 @@ static int check_digest(const struct req *q, const struct co_ref *ref, struct co
 	return co_digest_eq(&said, &got) ? 0 : mismatch(&said, &got, "the registry", err);
 }
 
-static struct req *manifest_req(struct co_registry *r, const struct co_ref *ref,
-				const char *method, const char *actions)
+static struct req *manifest_req(struct co_registry *r, const struct co_ref *ref, const char *method,
+				const char *actions)
 {
 	char target[CO_DIGEST_TEXT];
 	struct req *q = req_new(r, ref->host, method);

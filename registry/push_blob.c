@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * push_blob.c — uploads. Each blob is a small machine: is it there? can it be mounted? else a session
- * (POST), the data, and the digest that closes it. The usual way is one PUT; where a registry or a
- * proxy does not take that, one streamed PATCH, then PATCHes of limited size. A failed session is
- * never continued blindly: it starts again at the first question, because the last answer may have
- * been lost on its way.
+ * push_blob.c — uploads. Each blob is a small machine: is it there? can it be mounted? else a
+ * session (POST), the data, and the digest that closes it. The usual way is one PUT; where a
+ * registry or a proxy does not take that, one streamed PATCH, then PATCHes of limited size. A
+ * failed session is never continued blindly: it starts again at the first question, because the
+ * last answer may have been lost on its way.
  */
 #include "registry-internal.h"
 #include <cooper/clock.h>
@@ -98,8 +98,9 @@ static bool start_over(struct upload *u, const struct req *q)
 	if (ms < 0 || ++u->tries >= u->r->retries)
 		return false;
 	co_note(u->r->bus, "%s: the upload of a blob broke off (%s%d); next try in %lld.%lld s",
-		u->set->repo->host, q->status ? "HTTP " : "error ", q->status ? q->status : q->err.code,
-		(long long)(ms / 1000), (long long)(ms / 100 % 10));
+		u->set->repo->host, q->status ? "HTTP " : "error ",
+		q->status ? q->status : q->err.code, (long long)(ms / 1000),
+		(long long)(ms / 100 % 10));
 	new_session(u);
 	ask(u, ms);
 	return true;
@@ -109,44 +110,22 @@ static bool start_over(struct upload *u, const struct req *q)
 static int take_location(struct upload *u, struct req *q, struct co_err *err)
 {
 	char shown[320];
-	struct url from, to;
-	char *next = q->head.location ? url_resolve(q->cur, q->head.location) : NULL;
+	char *to = q->head.location ? url_resolve(q->cur, q->head.location) : NULL;
+	auto_free char *next = to ? url_keep_tls(q->cur, to) : NULL;
 
+	free(to);
 	if (!next)
 		return co_fail(err, CO_E_REGISTRY, "the registry names no usable upload address");
 	url_shown(next, shown, sizeof(shown));
 	if (co_starts(q->cur, "https://") && co_starts(next, "http://") &&
-	    url_parse(q->cur, &from) && url_parse(next, &to)) {
-		/* a registry behind a TLS proxy that it does not know of */
-		bool same = !strcmp(from.host, to.host) &&
-			    (!strcmp(to.port, "80") || !strcmp(to.port, from.port));
-		char *tls = same ? co_xasprintf("https://%s%s%s%s", strchr(to.host, ':') ? "[" : "",
-						to.host, strchr(to.host, ':') ? "]" : "", "")
-				 : NULL;
-		const char *rest = next + 7 + strcspn(next + 7, "/?");
-		bool insecure = host_of_url(u->r, next)->insecure;
-
-		if (same) {
-			bool standard = !strcmp(from.port, "443");
-			char *whole = co_xasprintf("%s%s%s%s", tls, standard ? "" : ":",
-						   standard ? "" : from.port, rest);
-			free(next);
-			next = whole;
-		}
-		free(tls);
-		if (!same && !insecure) {
-			free(next);
-			return co_fail(err, CO_E_REGISTRY,
-				       "the registry sends the upload to %s over plain http", shown);
-		}
-	}
-	if (!url_may_go(q->cur, next, true)) {
-		free(next);
+	    !host_of_url(u->r, next)->insecure)
+		return co_fail(err, CO_E_REGISTRY,
+			       "the registry sends the upload to %s over plain http", shown);
+	if (!url_may_go(q->cur, next, true))
 		return co_fail(err, CO_E_REGISTRY,
 			       "the registry sends the upload to an internal address (%s)", shown);
-	}
 	free(u->location);
-	u->location = next;
+	u->location = co_steal(&next);
 	return 0;
 }
 
@@ -426,12 +405,12 @@ static void send_chunk(struct upload *u)
 	int64_t left = u->desc.size - u->at;
 	int64_t size = u->chunk > u->min_chunk ? u->chunk : u->min_chunk;
 	bool end = left <= size;
-	struct req *q = data_req(u, end ? "PUT" : "PATCH", end ? left : size,
-				 end ? on_closed : on_patched);
+	struct req *q =
+		data_req(u, end ? "PUT" : "PATCH", end ? left : size, end ? on_closed : on_patched);
 
 	if (q->body_len)
-		snprintf(q->content_range, sizeof(q->content_range), "%lld-%lld",
-			 (long long)u->at, (long long)(u->at + q->body_len - 1));
+		snprintf(q->content_range, sizeof(q->content_range), "%lld-%lld", (long long)u->at,
+			 (long long)(u->at + q->body_len - 1));
 	if (end)
 		close_url(u, q);
 	else

@@ -38,6 +38,9 @@ bool url_same_origin(const char *a, const char *b);
 /* Resolves a Location or Link against the address it came from. NULL when it is no http address or
  * carries a user name. To be freed. */
 char *url_resolve(const char *base, const char *location);
+/* A registry behind a TLS proxy that it does not know of says http: for the same host TLS stays.
+ * To be freed. */
+char *url_keep_tls(const char *from, const char *to);
 /* For messages: without user and query. Returns buf. */
 const char *url_shown(const char *text, char *buf, size_t len);
 enum addr_class { ADDR_PUBLIC, ADDR_PRIVATE, ADDR_LINK_LOCAL, ADDR_LOOPBACK, ADDR_ANY };
@@ -71,13 +74,13 @@ bool scope_covers(const char *list, const char *wanted);
 /* ---- creds.c, creds_file.c, creds_helper.c ---- */
 struct cred {
 	struct cred *next;
-	char *key;	  /* host, or host/path: what was asked for */
-	char *user;	  /* NULL: anonymous */
+	char *key;  /* host, or host/path: what was asked for */
+	char *user; /* NULL: anonymous */
 	char *password;
-	char *identity;	  /* refresh token */
-	char *bearer;	  /* used as it is */
-	char *from;	  /* file or helper, for messages */
-	bool fixed;	  /* set by login: not looked up */
+	char *identity; /* refresh token */
+	char *bearer;	/* used as it is */
+	char *from;	/* file or helper, for messages */
+	bool fixed;	/* set by login: not looked up */
 };
 /* Looks up (and remembers) the credentials for a repository. *out is never NULL on success. */
 int cred_find(struct co_registry *r, const char *host, const char *path, struct cred **out,
@@ -138,7 +141,7 @@ struct token {
 
 /* ---- the engine ---- */
 struct http_head {
-	char *location, *link;	/* owned */
+	char *location, *link; /* owned */
 	struct co_buf challenges;
 	char content_type[128], digest[CO_DIGEST_TEXT], subject[CO_DIGEST_TEXT];
 	char range[64], content_range[96], etag[256], retry_after[64], modified[64];
@@ -151,35 +154,35 @@ struct req {
 	struct co_registry *r;
 	struct host *host; /* whose credentials and scheme apply */
 	const char *method;
-	char *url; /* owned; absolute, or "/v2/…" at the host */
+	char *url;    /* owned; absolute, or "/v2/…" at the host */
 	char *cur;    /* owned; the hop we are at; NULL before the first */
 	char *origin; /* owned; the only origin that may see credentials */
 	struct co_buf scopes;
-	char cred_path[256];   /* repository whose credentials count */
-	const char *accept;    /* NULL: any */
+	char cred_path[256];			   /* repository whose credentials count */
+	const char *accept;			   /* NULL: any */
 	char content_type[128], content_range[64]; /* of the body */
-	char *extra;	       /* owned; one more header for the first origin */
-	char *secret;	       /* owned; Authorization value for the first origin (raw requests) */
-	bool raw;	       /* no registry authentication */
-	bool strict;	       /* redirects may not go to private literals */
-	bool big;	       /* counts against the connections of a host */
-	bool once;	       /* no retry here: the owner starts over */
-	bool redirect_is_ok;   /* HEAD: sent elsewhere means it is there */
-	bool fresh_token;      /* a long upload follows */
+	char *extra;				   /* owned; one more header for the first origin */
+	char *secret;	     /* owned; Authorization value for the first origin (raw requests) */
+	bool raw;	     /* no registry authentication */
+	bool strict;	     /* redirects may not go to private literals */
+	bool big;	     /* counts against the connections of a host */
+	bool once;	     /* no retry here: the owner starts over */
+	bool redirect_is_ok; /* HEAD: sent elsewhere means it is there */
+	bool fresh_token;    /* a long upload follows */
 	bool is_ping;
 	/* upload */
-	const void *body;      /* owned when own_body */
+	const void *body; /* owned when own_body */
 	char *own_body;
-	int fd;		       /* -1: from memory; borrowed */
+	int fd;				     /* -1: from memory; borrowed */
 	int64_t body_off, body_len, body_at; /* body_len < 0: no body */
 	/* download */
-	size_t max_body;       /* of what is gathered in `body_in` */
+	size_t max_body; /* of what is gathered in `body_in` */
 	int (*on_data)(struct req *q, const void *data, size_t len);
-	int64_t expect;	       /* size of the whole, -1 unknown */
-	int64_t delivered;     /* bytes given to on_data over all tries */
-	int64_t skip;	       /* bytes to drop: the server ignored Range */
-	int64_t tried_at;      /* delivered at the last retry */
-	bool if_range;	       /* resume only the same entity (etag) */
+	int64_t expect;	   /* size of the whole, -1 unknown */
+	int64_t delivered; /* bytes given to on_data over all tries */
+	int64_t skip;	   /* bytes to drop: the server ignored Range */
+	int64_t tried_at;  /* delivered at the last retry */
+	bool if_range;	   /* resume only the same entity (etag) */
 	char entity[256];
 	void (*on_progress)(struct req *q, int64_t done);
 	int64_t progress_at;
@@ -195,6 +198,7 @@ struct req {
 	int64_t not_before;
 	unsigned tries, hops, auth_tries;
 	bool listed, cut, sent_auth, counted, checked_head;
+	bool tls_done; /* the last hop got through its TLS handshake */
 	uint64_t pass; /* last pass of the loop that looked at it */
 	CURL *easy;
 	struct curl_slist *headers;
@@ -300,11 +304,11 @@ struct blob_job {
 	const struct co_ref *repo;
 	struct co_descriptor desc;
 	bool manifest;
-	struct co_sink *sink;  /* owned; NULL: into the store */
-	struct co_hash *hash;  /* owned; only with a caller's sink */
-	bool given;	       /* the sink came from the caller */
-	int64_t told_at;       /* time of the last progress event */
-	struct co_err *err;    /* of the batch */
+	struct co_sink *sink; /* owned; NULL: into the store */
+	struct co_hash *hash; /* owned; only with a caller's sink */
+	bool given;	      /* the sink came from the caller */
+	int64_t told_at;      /* time of the last progress event */
+	struct co_err *err;   /* of the batch */
 };
 /* One TRANSFER event; not more than ten a second unless it is the last. */
 void tell_progress(struct co_registry *r, int64_t *told_at, const struct co_digest *d,
@@ -348,6 +352,7 @@ struct push_set {
 	const struct co_ref *mounts;
 	size_t n_mounts;
 };
-/* Uploads what is not there. missing[i] is set for blobs that are neither there nor in the store. */
+/* Uploads what is not there. missing[i] is set for blobs that are neither there nor in the store.
+ */
 int push_blobs(const struct push_set *set, const struct co_descriptor *blobs, size_t n,
 	       bool *missing, struct co_err *err);

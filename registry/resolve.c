@@ -134,8 +134,8 @@ static void warn_platform(struct resolver *v, const struct co_descriptor *config
 	if (co_store_blob_read(v->s, &config->digest, MAX_CONFIG, &json, &len, &quiet) < 0 ||
 	    co_config_parse(&c, &v->arena, json, len, &quiet) < 0)
 		return;
-	if (c.platform.os[0] && (strcmp(c.platform.os, want->os) != 0 ||
-				 strcmp(c.platform.arch, want->arch) != 0))
+	if (c.platform.os[0] &&
+	    (strcmp(c.platform.os, want->os) != 0 || strcmp(c.platform.arch, want->arch) != 0))
 		co_warn(v->r->bus, NULL, "%s is for %s, not for %s",
 			co_ref_familiar(v->ref, name, sizeof(name)),
 			co_platform_str(&c.platform, a, sizeof(a)),
@@ -205,8 +205,8 @@ static int collect(struct resolver *v, const char *json, size_t len, const char 
 		if (r < 0)
 			return r;
 		r = check_config(&m.config, err);
-		*co_arena_push(&v->arena, v->configs, v->n_configs) = (struct blob_job){
-			.store = v->s, .repo = v->ref, .desc = m.config};
+		*co_arena_push(&v->arena, v->configs, v->n_configs) =
+			(struct blob_job){.store = v->s, .repo = v->ref, .desc = m.config};
 		co_manifest_release(&m);
 		return r;
 	}

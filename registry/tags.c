@@ -43,7 +43,8 @@ static int add_page(struct tag_list *l, const struct req *q, struct co_err *err)
 
 		/* what is no tag may hold anything, escape sequences too */
 		if (t && strlen(t) <= 128 &&
-		    strspn(t, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") ==
+		    strspn(t,
+			   "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") ==
 			    strlen(t))
 			l->items[l->n++] = co_xstrdup(t);
 	}
@@ -128,7 +129,7 @@ static int delete_digest(struct co_registry *r, const struct co_ref *ref, struct
 		e = req_result(q, NULL, err);
 	if (e == CO_E_UNSUPPORTED || (e < 0 && q->status == 400))
 		co_hint(err, "deleting is switched off at this registry; its administrator (or its "
-			"web page) can do it");
+			     "web page) can do it");
 	return e;
 }
 

@@ -17,9 +17,9 @@
 
 void tls_find_bundle(struct co_registry *r)
 {
-	static const char *const usual[] = {
-		"/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt",
-		"/etc/ssl/ca-bundle.pem", "/etc/ssl/cert.pem", NULL};
+	static const char *const usual[] = {"/etc/ssl/certs/ca-certificates.crt",
+					    "/etc/pki/tls/certs/ca-bundle.crt",
+					    "/etc/ssl/ca-bundle.pem", "/etc/ssl/cert.pem", NULL};
 	const char *file = getenv("SSL_CERT_FILE"), *dir = getenv("SSL_CERT_DIR");
 
 	if (file && *file)
@@ -89,7 +89,8 @@ void tls_load(struct co_registry *r, struct host *h)
 	load_dir(r, h, "/etc/containers/certs.d", &ca);
 	if ((config && *config) || (home && *home)) {
 		bool xdg = config && *config;
-		auto_free char *base = co_xasprintf("%s%s", xdg ? config : home, xdg ? "" : "/.config");
+		auto_free char *base =
+			co_xasprintf("%s%s", xdg ? config : home, xdg ? "" : "/.config");
 		auto_free char *podman = co_xasprintf("%s/containers/certs.d", base);
 		auto_free char *docker = co_xasprintf("%s/docker/certs.d", base);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * token.c — bearer tokens: one per host, credentials and set of scopes, kept for 90 % of their life.
- * Source: distribution token specification; realm rules against SSRF.
+ * token.c — bearer tokens: one per host, credentials and set of scopes, kept for 90 % of their
+ * life. Source: distribution token specification; realm rules against SSRF.
  */
 #include "registry-internal.h"
 #include <cooper/clock.h>
@@ -10,10 +10,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#define SECOND	     INT64_C(1000000000)
-#define MIN_LIFE_S   60
-#define MAX_LIFE_S   86400
-#define MAX_TOKEN    (64u << 10)
+#define SECOND	   INT64_C(1000000000)
+#define MIN_LIFE_S 60
+#define MAX_LIFE_S 86400
+#define MAX_TOKEN  (64u << 10)
 
 void tokens_free(struct co_registry *r)
 {
@@ -155,8 +155,8 @@ static int check_realm(struct co_registry *r, const struct host *h, struct co_er
 	url_shown(h->auth.realm, shown, sizeof(shown));
 	if (!strcmp(u.scheme, "http") &&
 	    (!h->may_plain || !host_of_url(r, h->auth.realm)->may_plain)) {
-		co_fail(err, CO_E_REGISTRY, "%s: its token realm %s is plain http; refused", h->name,
-			shown);
+		co_fail(err, CO_E_REGISTRY, "%s: its token realm %s is plain http; refused",
+			h->name, shown);
 		return co_hint(err, "name both hosts with --insecure-registry if that is meant");
 	}
 	if (!url_may_go(base, h->auth.realm, true))
@@ -182,8 +182,10 @@ static void refused(struct token *t, struct req *q)
 	if ((q->status == 401 || q->status == 403) && from) {
 		co_fail(&err, CO_E_AUTH, "%s: the credentials from %s were refused (%d)",
 			t->host->name, from, q->status);
-		co_hint(&err, "log in again (cooper login %s), or cooper logout %s for a public "
-			"image", t->host->name, t->host->name);
+		co_hint(&err,
+			"log in again (cooper login %s), or cooper logout %s for a public "
+			"image",
+			t->host->name, t->host->name);
 	} else {
 		(void)!req_result(q, NULL, &err);
 		co_wrap(&err, "token for %s", t->host->name);
@@ -239,7 +241,8 @@ static void start(struct co_registry *r, struct token *t)
 		token_fail(t, &err);
 		return;
 	}
-	struct req *q = req_new(r, host_of_url(r, t->host->auth.realm)->name, post ? "POST" : "GET");
+	struct req *q =
+		req_new(r, host_of_url(r, t->host->auth.realm)->name, post ? "POST" : "GET");
 	q->raw = q->strict = true;
 	q->max_body = REG_MAX_TOKEN;
 	q->accept = "application/json";

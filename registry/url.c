@@ -95,6 +95,21 @@ char *url_resolve(const char *base, const char *location)
 	return out;
 }
 
+char *url_keep_tls(const char *from, const char *to)
+{
+	struct url a, b;
+
+	if (!url_parse(from, &a) || !url_parse(to, &b) || strcmp(a.scheme, "https") != 0 ||
+	    strcmp(b.scheme, "http") != 0 || strcmp(a.host, b.host) != 0 ||
+	    (strcmp(b.port, "80") != 0 && strcmp(b.port, a.port) != 0))
+		return co_xstrdup(to);
+	bool standard = !strcmp(a.port, "443"), v6 = strchr(a.host, ':') != NULL;
+	const char *rest = to + 7 + strcspn(to + 7, "/?#");
+
+	return co_xasprintf("https://%s%s%s%s%s%s", v6 ? "[" : "", a.host, v6 ? "]" : "",
+			    standard ? "" : ":", standard ? "" : a.port, rest);
+}
+
 const char *url_shown(const char *text, char *buf, size_t len)
 {
 	const char *host = strstr(text, "://");
@@ -135,8 +150,8 @@ enum addr_class url_class(const char *host)
 
 	snprintf(bare, sizeof(bare), "%s", host);
 	bare[strcspn(bare, "%")] = '\0'; /* zone */
-	if (co_ieq(host, "localhost") || (strlen(host) > 10 && co_ieq(host + strlen(host) - 10,
-								      ".localhost")))
+	if (co_ieq(host, "localhost") ||
+	    (strlen(host) > 10 && co_ieq(host + strlen(host) - 10, ".localhost")))
 		return ADDR_LOOPBACK;
 	/* inet_aton takes what the resolver takes: 2130706433, 0x7f.1 */
 	if (inet_aton(bare, &v4))

@@ -164,6 +164,9 @@ bool cli_one_of(const char *word, const char *const *list);
 /* "a=b,c" with CSV quoting as docker's flags have it; fields in the arena. */
 int cli_csv(struct cmd_ctx *c, const char *text, const char *flag, struct co_kv **out,
 	    size_t *n) co_must_check;
+/* Columns that clean UTF-8 text takes on a terminal; the bytes of it that fit into cols. */
+size_t text_width(const char *s, size_t len);
+size_t text_fit(const char *s, size_t len, size_t cols);
 /* Prints text from an image or a registry: no control characters reach the terminal. */
 void print_clean(FILE *f, const char *text);
 /* Columns as wide as their widest cell; the first row is the heading. At most 16 columns. */

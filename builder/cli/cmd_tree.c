@@ -38,7 +38,7 @@ static void mode_text(const struct co_tar_entry *e, char out[11])
 		char c;
 	} kinds[] = {{S_IFDIR, 'd'}, {S_IFLNK, 'l'}, {S_IFCHR, 'c'},
 		     {S_IFBLK, 'b'}, {S_IFIFO, 'p'}, {S_IFSOCK, 's'}};
-	strcpy(out, "----------");
+	memcpy(out, "----------", 11);
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		if ((e->mode & S_IFMT) == kinds[i].type)
 			out[0] = kinds[i].c;

@@ -153,7 +153,7 @@ void print_table(FILE *f, const char *const *cells, size_t columns, size_t rows)
 {
 	size_t width[16] = {0};
 	for (size_t i = 0; i < rows * columns; i++) {
-		size_t n = strlen(cells[i]);
+		size_t n = text_width(cells[i], strlen(cells[i]));
 		if (n > width[i % columns])
 			width[i % columns] = n;
 	}
@@ -163,7 +163,8 @@ void print_table(FILE *f, const char *const *cells, size_t columns, size_t rows)
 			if (k + 1 == columns)
 				fprintf(f, "%s\n", cell);
 			else
-				fprintf(f, "%-*s   ", (int)width[k], cell);
+				fprintf(f, "%s%*s   ", cell,
+					(int)(width[k] - text_width(cell, strlen(cell))), "");
 		}
 }
 

@@ -19,10 +19,11 @@ static void print_opt(FILE *f, const struct opt *o)
 	char left[96] = "    ";
 	size_t at = o->letter ? 0 : 4; /* long names stand below each other */
 	opt_text(o, left + at, sizeof(left) - at);
-	if (strlen(left) > 30)
+	size_t width = text_width(left, strlen(left));
+	if (width > 30)
 		fprintf(f, "  %s\n%34s%s\n", left, "", o->help);
 	else
-		fprintf(f, "  %-30s  %s\n", left, o->help);
+		fprintf(f, "  %s%*s  %s\n", left, (int)(30 - width), "", o->help);
 }
 
 void help_print(FILE *f, const struct command *cmd)

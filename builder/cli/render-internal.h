@@ -75,10 +75,6 @@ void finding_label(struct co_buf *out, const struct co_event *ev);
 void result_label(struct co_buf *out, const struct co_event *ev);
 const char *dir_name(enum co_event_dir dir);
 
-/* Columns that clean UTF-8 text takes on a terminal; the bytes of it that fit into cols. */
-size_t text_width(const char *s, size_t len);
-size_t text_fit(const char *s, size_t len, size_t cols);
-
 /* Rates of transfers, by name. */
 #define MAX_TRANSFERS 32
 struct transfer {

@@ -7,8 +7,8 @@ size_t event_len(const struct co_event *ev)
 	return !ev->text ? 0 : ev->len ? ev->len : strlen(ev->text);
 }
 
-/* Colours and cursor movements (ESC [ … letter) are taken out: they mean nothing in a log. What else
- * an escape might be stays, and is made visible. */
+/* Colours and cursor movements (ESC [ … letter) are taken out: they mean nothing in a log. What
+ * else an escape might be stays, and is made visible. */
 static size_t drop_csi(char *s, size_t len)
 {
 	size_t to = 0;

@@ -3,7 +3,7 @@
  * How wide text is on a terminal, without asking the locale: ranges of Unicode 15 that take two
  * columns or none.
  */
-#include "render-internal.h"
+#include "cli.h"
 
 struct range {
 	uint32_t first, last;

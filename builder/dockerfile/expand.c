@@ -158,8 +158,9 @@ static int part(struct expander *x, char stop, bool raw, struct co_buf *out, con
 
 static int unsupported(struct expander *x, const char *modifier, size_t len)
 {
-	return co_fail(x->err, CO_E_SYNTAX, "unsupported modifier (%.*s) in substitution", (int)len,
-		       modifier);
+	co_fail(x->err, CO_E_SYNTAX, "unsupported modifier (%.*s) in substitution", (int)len,
+		modifier);
+	return co_hint(x->err, "the operators are :- - :+ + :? ? # ## %% %%%% / //");
 }
 
 /* ${v#p} and its like; the operator's own character doubled means the longest match. */
@@ -176,7 +177,8 @@ static int refuse(struct expander *x, const char *name, const char *word, bool e
 {
 	if (!*word)
 		word = empty ? "is not allowed to be empty" : "is not allowed to be unset";
-	return co_fail(x->err, CO_E_SYNTAX, "%s: %s", name, word);
+	co_fail(x->err, CO_E_SYNTAX, "%s: %s", name, word);
+	return co_hint(x->err, "give %s a value: ARG or ENV above, or --build-arg", name);
 }
 
 /* ${v-w} ${v+w} ${v?w}, with or without the colon that makes empty as good as unset. */

@@ -151,7 +151,8 @@ struct lint {
 	struct lint_stage *stages;
 	size_t n_stages; /* walked so far */
 	size_t budget;	 /* of comparisons for suggestions */
-	size_t copied;	 /* variables and triggers handed from stage to stage */
+	size_t copied;	 /* variables handed from stage to stage */
+	size_t triggers; /* run so far */
 	struct lint_item *items;
 	size_t n_items;
 };

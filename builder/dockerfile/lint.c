@@ -8,8 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define MAX_COPIED  (4u << 20)
-#define COMPARISONS (1u << 20)
+#define MAX_COPIED   (1u << 20)
+#define MAX_TRIGGERS 100000u
+#define COMPARISONS  (1u << 20)
 
 const struct co_lint_rule co_lint_rules[] = {
 #define LINT_ROW(name, slug, experimental, description) {#name, description, slug, experimental},
@@ -110,11 +111,6 @@ static int by_line(const void *a, const void *b)
 
 /* ---- the walk ---- */
 
-static int too_much(struct co_err *err)
-{
-	return co_fail(err, CO_E_LIMIT, "too many variables and triggers in too many stages");
-}
-
 static int begin_stage(struct lint *l, struct lint_stage *st, struct co_err *err)
 {
 	const struct lint_var *base = st->base ? lint_scope_find(&l->names, st->base) : NULL;
@@ -128,7 +124,7 @@ static int begin_stage(struct lint *l, struct lint_stage *st, struct co_err *err
 	const struct lint_stage *parent = &l->stages[base->number];
 	l->copied += parent->scope.n;
 	if (l->copied > MAX_COPIED)
-		return too_much(err);
+		return co_fail(err, CO_E_LIMIT, "too many variables in too many stages to check");
 	lint_scope_copy(&st->scope, l->a, &parent->scope);
 	st->parent = parent;
 	st->image = parent->image;
@@ -153,8 +149,9 @@ static int visit_triggers(struct lint *l, struct lint_stage *st, struct co_err *
 		struct lint_step step = {.insn = parent->insns[i]->inner,
 					 .at = st->ast->from,
 					 .pos = st->ast->from->pos};
-		if (++l->copied > MAX_COPIED)
-			return too_much(err);
+		if (step.insn && ++l->triggers > MAX_TRIGGERS)
+			return co_fail(err, CO_E_LIMIT, "more than %u ONBUILD triggers to check",
+				       MAX_TRIGGERS);
 		if (step.insn)
 			visit(l, st, &step);
 	}

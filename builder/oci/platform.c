@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * platform.c — names of systems, and which image serves which machine.
- * Names and order of preference: the containerd platforms rules (docs/images.md).
+ * Names and order of preference: as containerd has them.
  */
 #include "oci-internal.h"
 #include <cooper/str.h>
@@ -35,9 +35,12 @@ static const struct {
 	{"mipsel", "mipsle", NULL},
 };
 
+/* Cuts, and fills the rest with zeros: equal platforms are equal bytes. text is not inside out. */
 static void set(char *out, size_t size, const char *text)
 {
-	snprintf(out, size, "%s", text);
+	size_t n = strnlen(text, size - 1);
+	memset(out, 0, size);
+	memcpy(out, text, n);
 }
 
 static void lower(char *s)
@@ -73,7 +76,7 @@ static void normalise_variant(struct co_platform *p)
 	if ((!strcmp(p->arch, "arm64") &&
 	     (!strcmp(p->variant, "v8") || !strcmp(p->variant, "v8.0"))) ||
 	    (!strcmp(p->arch, "amd64") && !strcmp(p->variant, "v1")))
-		p->variant[0] = '\0';
+		set(p->variant, sizeof(p->variant), "");
 }
 
 void oci_platform_normalise(struct co_platform *p)
@@ -169,7 +172,7 @@ void co_platform_host(struct co_platform *out)
 	struct utsname u;
 	if (uname(&u) < 0)
 		set(u.machine, sizeof(u.machine), "unknown");
-	snprintf(p.arch, sizeof(p.arch), "%.31s", u.machine);
+	set(p.arch, sizeof(p.arch), u.machine);
 	/* the kernel calls both byte orders the same */
 	if (!strcmp(p.arch, "mips64") && __BYTE_ORDER == __LITTLE_ENDIAN)
 		set(p.arch, sizeof(p.arch), "mips64le");

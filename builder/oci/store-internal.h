@@ -29,6 +29,8 @@ int store_root_open(const char *root, char **path, int *fd, struct co_err *err);
 /* ---- store_tmp.c ---- */
 void store_tmp_sweep(struct co_store *s);
 void store_tmp_close(struct co_store *s);
+/* Best effort: what remains lies in tmp and is swept by the next process that can. */
+void store_remove_quietly(int dir, const char *name);
 /* A new file in our tmp directory; its name there in `name`. Returns a descriptor or a code. */
 int store_tmp_file(struct co_store *s, char *name, size_t size, struct co_err *err);
 /* Writes a small file by way of tmp: complete under its path or not there at all. */

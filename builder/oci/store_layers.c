@@ -38,14 +38,12 @@ int co_store_layer_publish(struct co_store *s, const char *name, const struct co
 			   struct co_err *err)
 {
 	char path[STORE_PATH_MAX], text[CO_DIGEST_TEXT];
-	struct co_err ignore = CO_ERR_INIT;
 	if (renameat(s->fd, name, s->fd, layer_dir(diff_id, path)) == 0)
 		return 0;
 	if (errno != EEXIST && errno != ENOTEMPTY)
 		return co_fail_sys(err, "store: publish layer %s", co_digest_str(diff_id, text));
-	/* another build was faster; what cannot be removed now goes with our tmp directory */
-	if (co_remove_tree(s->fd, name, &ignore) < 0)
-		co_err_clear(&ignore);
+	/* another build was faster */
+	store_remove_quietly(s->fd, name);
 	return 0;
 }
 

@@ -15,17 +15,21 @@
 
 #define ATTEMPTS 64
 
+void store_remove_quietly(int dir, const char *name)
+{
+	struct co_err ignore = CO_ERR_INIT;
+	int r = co_remove_tree(dir, name, &ignore);
+	(void)r;
+}
+
 /* Removes one directory when nobody holds its lock. Who just made it and has not locked it yet
  * notices and makes another (see make_tmp). What cannot be removed from here, such as files of
  * subordinate ids seen from outside their namespace, is left for a process that can. */
 static void sweep_one(int dir, const char *name)
 {
 	auto_fd fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	struct co_err ignore = CO_ERR_INIT;
-	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0)
-		return;
-	if (co_remove_tree(dir, name, &ignore) < 0)
-		return;
+	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
+		store_remove_quietly(dir, name);
 }
 
 void store_tmp_sweep(struct co_store *s)
@@ -124,12 +128,10 @@ int store_write(struct co_store *s, const char *path, const void *data, size_t l
 
 void store_tmp_close(struct co_store *s)
 {
-	struct co_err ignore = CO_ERR_INIT;
 	if (s->tmp < 0)
 		return;
-	/* what remains is swept by the next process that can */
-	if (s->owner == getpid() && co_remove_tree(s->fd, s->tmp_name, &ignore) < 0)
-		co_err_clear(&ignore);
+	if (s->owner == getpid())
+		store_remove_quietly(s->fd, s->tmp_name);
 	co_close_fd(&s->tmp);
 	free(co_steal(&s->tmp_path));
 }

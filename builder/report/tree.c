@@ -160,6 +160,14 @@ static void forget_below(const struct tree_builder *b, struct node *n)
 	}
 }
 
+/* The directories above a member are there, whether or not it is itself. */
+static void imply(const struct tree_builder *b, struct node *n)
+{
+	for (n = n->up; n; n = n->up)
+		if (n->implied < b->layer && !hidden(b, n, true))
+			n->implied = b->layer;
+}
+
 static void add_entry(struct tree_builder *b, struct node *n, const struct co_tar_entry *e)
 {
 	bool dir = S_ISDIR(e->mode) && !e->hardlink;
@@ -169,8 +177,10 @@ static void add_entry(struct tree_builder *b, struct node *n, const struct co_ta
 	v->member = b->member;
 	v->older = n->versions;
 	n->versions = v;
-	if (hidden(b, n, true))
+	if (hidden(b, n, true)) {
+		imply(b, n);
 		return;
+	}
 	bool upper = (n->shown && n->shown->layer > b->layer) || n->implied > b->layer;
 	if (!dir && n->cut < b->layer)
 		n->cut = b->layer;
@@ -182,9 +192,7 @@ static void add_entry(struct tree_builder *b, struct node *n, const struct co_ta
 		n->implied = NONE;
 	}
 	n->shown = v;
-	for (struct node *p = n->up; p; p = p->up)
-		if (p->implied < b->layer)
-			p->implied = b->layer;
+	imply(b, n);
 }
 
 static int add_whiteout(struct tree_builder *b, struct node *dir, const char *name,

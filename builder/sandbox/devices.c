@@ -55,7 +55,7 @@ static size_t program(struct bpf_insn *p)
 	return n + 2;
 }
 
-int limits_devices(int cgroup)
+int group_devices(int cgroup)
 {
 	struct bpf_insn insns[64];
 	union bpf_attr load = {.prog_type = BPF_PROG_TYPE_CGROUP_DEVICE};

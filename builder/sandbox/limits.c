@@ -12,12 +12,14 @@
 #include <fcntl.h>
 #include <math.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #define CPU_PERIOD 100000
+#define PREFIX	   "cooper-"
 
 static char *slurp(int dir, const char *path)
 {
@@ -62,39 +64,79 @@ static bool own_group(char *out, size_t size)
 	return n > 0 && (size_t)n < size;
 }
 
-static bool has_word(const char *list, const char *word)
+/* Groups of builders that were killed; one with processes in it cannot be removed. */
+static void sweep(const char *dir)
 {
-	size_t n = strlen(word);
-	for (const char *p = list; (p = strstr(p, word)); p += n)
-		if ((p == list || p[-1] == ' ') && (!p[n] || p[n] == ' ' || p[n] == '\n'))
-			return true;
-	return false;
+	auto_dir d = opendir(dir);
+	struct dirent *e;
+	int pid;
+	while (d && (e = readdir(d)))
+		if (sscanf(e->d_name, PREFIX "%d", &pid) == 1 && kill(pid, 0) < 0 && errno == ESRCH)
+			unlinkat(dirfd(d), e->d_name, AT_REMOVEDIR);
 }
 
 /* Makes a group below dir with every controller that is needed; false: not there. */
-static bool make_group(struct limits *l, const char *dir, const char *const *needed)
+static bool make_group(struct group *g, const char *dir, const char *const *needed)
 {
-	static const char base[] = "cooper-step";
-	for (unsigned i = 0; i < 1000; i++) {
-		int n = snprintf(l->path, sizeof(l->path), "%s/%s-%d-%u", dir, base, (int)getpid(),
+	sweep(dir);
+	for (unsigned i = 0;; i++) {
+		int n = snprintf(g->path, sizeof(g->path), "%s/" PREFIX "%d.%u", dir, (int)getpid(),
 				 i);
-		if (n <= 0 || (size_t)n >= sizeof(l->path))
+		if (n <= 0 || (size_t)n >= sizeof(g->path))
 			return false;
-		if (mkdir(l->path, 0755) == 0)
+		if (mkdir(g->path, 0755) == 0)
 			break;
-		if (errno != EEXIST)
+		if (errno != EEXIST || i == 1000)
 			return false;
 	}
-	l->cgroup = open(l->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	auto_free char *have = l->cgroup < 0 ? NULL : slurp(l->cgroup, "cgroup.controllers");
-	bool ok = have != NULL;
-	for (; ok && *needed; needed++)
-		ok = has_word(have, *needed);
-	if (!ok) {
-		co_close_fd(&l->cgroup);
-		rmdir(l->path);
+	g->fd = open(g->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	bool ok = g->fd >= 0;
+	for (; ok && *needed; needed++) {
+		char text[16];
+		snprintf(text, sizeof(text), "+%s", *needed);
+		ok = put(g->fd, "cgroup.subtree_control", text) == 0;
 	}
+	if (!ok)
+		group_close(g);
 	return ok;
+}
+
+void group_open(struct group *g, const struct co_run *run, bool devices)
+{
+	const char *needed[4];
+	size_t n = 0;
+	char dir[400];
+	*g = (struct group){.fd = -1};
+	if (run->memory)
+		needed[n++] = "memory";
+	if (run->pids)
+		needed[n++] = "pids";
+	if (run->cpus > 0)
+		needed[n++] = "cpu";
+	needed[n] = NULL;
+	if ((!n && !devices) || !own_group(dir, sizeof(dir)))
+		return;
+	bool made = make_group(g, dir, needed);
+	char *slash = strrchr(dir, '/');
+	/* ours holds processes, so it may hand no controllers down; the one above it may */
+	if (!made && n && slash && slash != dir) {
+		char above[400];
+		snprintf(above, sizeof(above), "%.*s", (int)(slash - dir), dir);
+		made = make_group(g, above, needed);
+	}
+	if (!made && devices)
+		made = make_group(g, dir, needed + n);
+	g->devices = made && devices && group_devices(g->fd) == 0;
+}
+
+void group_close(struct group *g)
+{
+	if (g->fd < 0)
+		return;
+	co_close_fd(&g->fd);
+	/* the dead leave it a moment after they were waited for */
+	for (int i = 0; rmdir(g->path) < 0 && errno == EBUSY && i < 50; i++)
+		usleep(1000);
 }
 
 static void set_limits(struct limits *l, const struct co_run *run)
@@ -114,34 +156,19 @@ static void set_limits(struct limits *l, const struct co_run *run)
 	}
 }
 
-void limits_open(struct limits *l, const struct co_run *run, bool devices)
+void limits_open(struct limits *l, const struct group *g, const struct co_run *run)
 {
-	const char *needed[4];
-	size_t n = 0;
-	char dir[400];
-	*l = (struct limits){.cgroup = -1};
-	if (run->memory)
-		needed[n++] = "memory";
-	if (run->pids)
-		needed[n++] = "pids";
-	if (run->cpus > 0)
-		needed[n++] = "cpu";
-	needed[n] = NULL;
-	if ((!n && !devices) || !own_group(dir, sizeof(dir)))
+	*l = (struct limits){.cgroup = -1, .devices = g->devices};
+	if (g->fd < 0)
 		return;
-	bool made = make_group(l, dir, needed);
-	char *slash = strrchr(dir, '/');
-	/* ours holds processes, so it may hand no controllers down; the one above it may */
-	if (!made && slash && slash != dir) {
-		*slash = '\0';
-		made = make_group(l, dir, needed);
-	}
-	if (!made && devices)
-		made = make_group(l, dir, needed + n);
-	if (!made)
+	bool any = run->memory || run->pids || run->cpus > 0;
+	snprintf(l->path, sizeof(l->path), "%.500s%s", g->path, any ? "/step" : "");
+	if (any && mkdir(l->path, 0755) < 0 && errno != EEXIST)
 		return;
-	set_limits(l, run);
-	l->devices = devices && limits_devices(l->cgroup) == 0;
+	l->own = any;
+	l->cgroup = open(l->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (any && l->cgroup >= 0)
+		set_limits(l, run);
 }
 
 static int few_cpus(double cpus)
@@ -165,7 +192,7 @@ int limits_join(const struct limits *l, const struct co_run *run)
 		return -1;
 	if (l->cgroup < 0)
 		return 0;
-	if (put(l->cgroup, "cgroup.procs", "0") < 0)
+	if (!l->joined && put(l->cgroup, "cgroup.procs", "0") < 0)
 		return -1;
 	unshare(CLONE_NEWCGROUP); /* hides where in the machine's tree the group is; a nicety */
 	return 0;
@@ -193,9 +220,7 @@ void limits_close(struct limits *l, struct co_result *res)
 	if (l->cgroup < 0)
 		return;
 	res->oom |= l->memory && ran_out(l->cgroup);
-	put(l->cgroup, "cgroup.kill", "1");
 	co_close_fd(&l->cgroup);
-	/* the dead leave it a moment after they were waited for */
-	for (int i = 0; rmdir(l->path) < 0 && errno == EBUSY && i < 50; i++)
+	for (int i = 0; l->own && rmdir(l->path) < 0 && errno == EBUSY && i < 50; i++)
 		usleep(1000);
 }

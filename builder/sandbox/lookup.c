@@ -75,13 +75,30 @@ int lookup_program(int root, const struct co_run *run, char *path, size_t size, 
 		r = r ? r : usable(root, path);
 		if (r == 0)
 			return 0;
-		if (r == EACCES)
+		if (r != ENOENT && r != ENOTDIR)
 			why = r;
 		p += n;
 		if (!*p)
 			break;
 	}
 	return refuse(name, why, err);
+}
+
+static bool narrow(int root, const char *path)
+{
+	unsigned char head[EI_NIDENT] = {0};
+	auto_fd fd = co_inroot_open(root, path, O_RDONLY, 0);
+	return fd >= 0 && read(fd, head, sizeof(head)) == sizeof(head) &&
+	       !memcmp(head, ELFMAG, SELFMAG) && head[EI_CLASS] == ELFCLASS32;
+}
+
+bool lookup_is_32bit(int root, const struct co_run *run)
+{
+	char path[4096];
+	struct co_err ignore = CO_ERR_INIT;
+	if (lookup_program(root, run, path, sizeof(path), &ignore) == 0 && narrow(root, path))
+		return true;
+	return narrow(root, "/bin/sh");
 }
 
 static const char *machine_name(unsigned machine, bool wide)

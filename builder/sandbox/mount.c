@@ -172,9 +172,11 @@ int mount_bind(int fd, int target, unsigned long flags)
 	return r;
 }
 
-static int configure(int fs, const char *data)
+static int configure(int fs, const char *type, const char *data)
 {
 	char copy[256];
+	if (fsconfig(fs, FSCONFIG_SET_STRING, "source", type, 0) < 0)
+		return -1;
 	snprintf(copy, sizeof(copy), "%s", data ? data : "");
 	for (char *p = copy; *p;) {
 		size_t n = strcspn(p, ",");
@@ -194,7 +196,7 @@ int mount_fs(const char *type, const char *data, unsigned long flags, int target
 {
 	char path[32];
 	auto_fd fs = fsopen(type, FSOPEN_CLOEXEC);
-	if (fs >= 0 && configure(fs, data) == 0) {
+	if (fs >= 0 && configure(fs, type, data) == 0) {
 		auto_fd tree = fsmount(fs, FSMOUNT_CLOEXEC, (unsigned)attributes(flags));
 		if (tree >= 0 && attach(tree, target) == 0)
 			return 0;

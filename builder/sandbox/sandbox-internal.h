@@ -25,7 +25,7 @@ struct co_sandbox {
 	bool wants_owners;
 	void *state; /* the backend's own */
 };
-extern const struct co_sandbox_ops sandbox_userns;
+extern const struct co_sandbox_ops sandbox_userns, sandbox_chroot, sandbox_emulated;
 
 /* ---- the wall, shared by every sandbox ---- */
 
@@ -33,9 +33,13 @@ extern const struct co_sandbox_ops sandbox_userns;
 struct filter {
 	struct sock_filter *insns; /* owned */
 	size_t n;
+	bool offline; /* filter_offline was applied */
 };
-/* own_net: packet sockets see the step's own network only. */
-int seccomp_build(struct filter *out, bool own_net, struct co_err *err);
+/* Refuses internet sockets altogether: for sandboxes that have no network of their own to give. */
+void filter_offline(struct filter *f);
+/* own_net: packet sockets see the step's own network only. compat: the image's programs are 32-bit
+ * ones on a 64-bit machine. */
+int seccomp_build(struct filter *out, bool own_net, bool compat, struct co_err *err);
 
 /* A ruleset that keeps a step away from abstract sockets (and, where has_fs is set later, files) of
  * this machine: descriptor, or -1 where this kernel has no such thing. */
@@ -44,32 +48,46 @@ int landlock_scope_ruleset(void);
 /* Capabilities of a step's root: what Docker gives. */
 uint64_t creds_caps(bool insecure);
 
-/* Limits by control group v2 where one may be made here, else by init's watchdog and rlimits. */
-struct limits {
-	int cgroup;		 /* directory descriptor, -1: none */
-	char path[512];		 /* of it, to remove it */
-	bool memory, pids, cpus; /* enforced by the group */
-	bool devices;		 /* the group refuses devices outside the usual set */
+/* A control group (v2) of the builder's, in which steps run; where one may be made. */
+struct group {
+	int fd; /* directory, -1: none */
+	char path[512];
+	bool devices; /* it refuses devices outside the usual set */
 };
-void limits_open(struct limits *l, const struct co_run *run, bool devices);
+void group_open(struct group *g, const struct co_run *run, bool devices);
+void group_close(struct group *g);
+/* Attaches the device filter to a group; 0 or -1. */
+int group_devices(int cgroup);
+
+/* Limits of one step by that group, or one below it; else by init's watchdog and rlimits. */
+struct limits {
+	int cgroup; /* directory, -1: none */
+	char path[512];
+	bool own;		 /* made for this step */
+	bool joined;		 /* the child was born in it */
+	bool memory, pids, cpus; /* enforced by it */
+	bool devices;
+};
+void limits_open(struct limits *l, const struct group *g, const struct co_run *run);
 /* In the child: joins the group; CPU affinity where no group limits cpus. */
 int limits_join(const struct limits *l, const struct co_run *run);
 /* Fills in what the first process has to enforce itself. */
 void limits_spec(const struct limits *l, const struct co_run *run, struct init_spec *spec);
-/* Tells whether memory ran out; removes the group. */
+/* Tells whether memory ran out; removes what was made for this step. */
 void limits_close(struct limits *l, struct co_result *res);
-/* Attaches the device filter to a group; 0 or -1. */
-int limits_devices(int cgroup);
-
 /* ---- orders for the first process ---- */
 
 const void *init_image(size_t *size);
+/* Executable descriptor of a program, sealed; -1 with errno. */
+int spec_image(const void *data, size_t size);
 /* Executable descriptor of the first process's program, sealed; -1 with errno. */
 int spec_image_fd(void);
 /* A memory file with the orders; the program is written later. -1 with errno. */
 int spec_make(const struct co_run *run, const struct filter *filter, const struct limits *limits,
 	      uint32_t flags, uint64_t caps);
 int spec_program(int spec, const char *path);
+/* With INIT_INTERPOSED: the descriptor to execute. */
+int spec_interposer(int spec, uint32_t fd);
 
 /* ---- mounting: the new mount API, else mount(2) ---- */
 
@@ -128,6 +146,13 @@ struct step {
 	int in;		       /* the root, in the new mount namespace */
 };
 int inside(void *step);
+int step_pipes(struct step *st, struct co_err *err);
+void step_close(struct step *st);
+char *step_resolv_conf(void); /* to be freed */
+char *step_hosts(const struct co_run *run);
+const char *init_stage_text(uint32_t stage);
+void close_fds(unsigned first, unsigned last);
+pid_t spawn(struct step *st, int (*fn)(void *), char *stack, size_t size, int flags);
 int dev_make(struct step *st);
 int kernel_fs_make(struct step *st);
 /* Sources of run->mounts, held before the namespace is left. */
@@ -136,6 +161,8 @@ int mounts_make(struct step *st, struct source *sources);
 int net_loopback_up(void);
 /* Finds argv[0] in the root: path to execute. */
 int lookup_program(int root, const struct co_run *run, char *path, size_t size, struct co_err *err);
+/* Is what a step runs (or the image's shell, where that is not there yet) a 32-bit program? */
+bool lookup_is_32bit(int root, const struct co_run *run);
 /* The story behind a failed execve. */
 int lookup_explain(int root, const char *path, int error, struct co_err *err);
 
@@ -147,6 +174,7 @@ struct pump {
 	pid_t pid;
 	struct co_result *res;
 	struct init_report report;
+	int kill_with; /* signal that makes the first process end; 0: SIGKILL */
 	bool reported, interrupted, over_procs;
 };
 int pump_run(struct pump *p, struct co_err *err);

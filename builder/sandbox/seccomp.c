@@ -100,10 +100,10 @@ static int refuse_sockets(scmp_filter_ctx c, bool own_net)
 				    SCMP_A0(SCMP_CMP_GT, AF_PACKET));
 }
 
-/* The second, 32-bit face of a 64-bit processor gets the rules that need no arguments; its clone
- * and ioctl have the same ones. Its sockets come through one multiplexed call: the family is behind
- * a pointer there, and the kernel's own checks remain. */
-static int add_narrow(scmp_filter_ctx c, uint32_t arch)
+/* The second, 32-bit face of a 64-bit processor: the same calls under other numbers. Its programs
+ * make sockets through one multiplexed call whose family is behind a pointer, so it is all or
+ * nothing: they get it only in an image that is 32-bit itself. */
+static int add_narrow(scmp_filter_ctx c, uint32_t arch, bool compat)
 {
 	scmp_filter_ctx narrow = seccomp_init(SCMP_ACT_ALLOW);
 	if (!narrow)
@@ -115,6 +115,8 @@ static int add_narrow(scmp_filter_ctx c, uint32_t arch)
 		r = refuse_names(narrow);
 	if (!r)
 		r = refuse_bits(narrow);
+	if (!r && !compat)
+		r = refuse_sockets(narrow, false);
 	if (!r)
 		r = seccomp_attr_set(narrow, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ERRNO(ENOSYS));
 	if (!r)
@@ -124,7 +126,7 @@ static int add_narrow(scmp_filter_ctx c, uint32_t arch)
 	return r;
 }
 
-static int fill(scmp_filter_ctx c, bool own_net)
+static int fill(scmp_filter_ctx c, bool own_net, bool compat)
 {
 	int r = seccomp_attr_set(c, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ERRNO(ENOSYS));
 	if (!r)
@@ -135,10 +137,11 @@ static int fill(scmp_filter_ctx c, bool own_net)
 		r = refuse_sockets(c, own_net);
 #if defined(__x86_64__)
 	if (!r)
-		r = add_narrow(c, SCMP_ARCH_X86);
+		r = add_narrow(c, SCMP_ARCH_X86, compat);
 #elif defined(__aarch64__)
 	if (!r)
-		r = add_narrow(c, SCMP_ARCH_ARM);
+		r = add_narrow(c, SCMP_ARCH_ARM, true);
+	(void)compat;
 #endif
 	if (!r)
 		seccomp_attr_set(c, SCMP_FLTATR_CTL_OPTIMIZE, 2);
@@ -181,13 +184,32 @@ static int export(scmp_filter_ctx c, struct filter *out)
 	return 0;
 }
 
-int seccomp_build(struct filter *out, bool own_net, struct co_err *err)
+int seccomp_build(struct filter *out, bool own_net, bool compat, struct co_err *err)
 {
 	scmp_filter_ctx c = seccomp_init(SCMP_ACT_ALLOW);
-	int r = c ? fill(c, own_net) : -ENOMEM;
+	int r = c ? fill(c, own_net, compat) : -ENOMEM;
 	if (!r && export(c, out) < 0)
 		r = -EIO;
 	if (c)
 		seccomp_release(c);
 	return r ? co_fail(err, CO_E_SANDBOX, "build the seccomp filter: %s", strerror(-r)) : 0;
+}
+
+void filter_offline(struct filter *f)
+{
+	const struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_socket, 0, 5),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_INET, 2, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_INET6, 1, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_NETLINK, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EAFNOSUPPORT),
+	};
+	size_t k = sizeof(code) / sizeof(code[0]);
+	f->insns = co_xrealloc(f->insns, f->n + k, sizeof(*f->insns));
+	memmove(f->insns + k, f->insns, f->n * sizeof(*f->insns));
+	memcpy(f->insns, code, sizeof(code));
+	f->n += k;
+	f->offline = true;
 }

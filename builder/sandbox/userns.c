@@ -15,9 +15,10 @@
 #define STACK (512u << 10)
 
 struct userns {
-	struct filter filter[2]; /* [own network] */
+	struct filter filter[2][2]; /* [own network][32-bit image] */
 	int image;
-	bool setgroups;
+	bool setgroups, grouped;
+	struct group group;
 };
 
 static bool may_setgroups(void)
@@ -33,9 +34,10 @@ static bool may_setgroups(void)
 static void userns_close(struct co_sandbox *s)
 {
 	struct userns *u = s->state;
-	for (int i = 0; i < 2; i++)
-		free(u->filter[i].insns);
+	for (int i = 0; i < 4; i++)
+		free(u->filter[i / 2][i % 2].insns);
 	co_close_fd(&u->image);
+	group_close(&u->group);
 	free(u);
 	free(s);
 }
@@ -54,6 +56,7 @@ static int userns_open(struct co_sandbox **out, enum co_place place, struct co_b
 	*s = (struct co_sandbox){.ops = &sandbox_userns, .place = place, .bus = bus, .state = u};
 	u->image = spec_image_fd();
 	u->setgroups = may_setgroups();
+	u->group.fd = -1;
 	if (u->image < 0) {
 		co_fail_sys(err, "prepare the step's first process");
 		userns_close(s);
@@ -63,7 +66,7 @@ static int userns_open(struct co_sandbox **out, enum co_place place, struct co_b
 	return 0;
 }
 
-static int open_pipes(struct step *st, struct co_err *err)
+int step_pipes(struct step *st, struct co_err *err)
 {
 	const struct co_run *run = st->run;
 	if (pipe2(st->out, O_CLOEXEC) < 0 || pipe2(st->errs, O_CLOEXEC) < 0 ||
@@ -82,15 +85,19 @@ static int prepare(struct step *st, struct userns *u, struct co_err *err)
 {
 	const struct co_run *run = st->run;
 	bool own_net = run->net == CO_NET_NONE;
-	struct filter *f = &u->filter[own_net];
-	int r = run->insecure || f->insns ? 0 : seccomp_build(f, own_net, err);
+	bool compat = lookup_is_32bit(st->root->fd, run);
+	struct filter *f = &u->filter[own_net][compat];
+	int r = run->insecure || f->insns ? 0 : seccomp_build(f, own_net, compat, err);
 	if (!r)
-		r = open_pipes(st, err);
+		r = step_pipes(st, err);
 	if (r < 0)
 		return r;
 	if (!run->insecure && !own_net)
 		st->landlock = landlock_scope_ruleset();
-	limits_open(&st->limits, run, st->s->place == CO_PLACE_ROOT && !run->insecure);
+	if (!u->grouped)
+		group_open(&u->group, run, st->s->place == CO_PLACE_ROOT);
+	u->grouped = true;
+	limits_open(&st->limits, &u->group, run);
 	uint32_t flags =
 		(u->setgroups ? INIT_SETGROUPS : 0) | (st->landlock >= 0 ? INIT_LANDLOCK : 0);
 	st->spec = spec_make(run, run->insecure ? NULL : f, &st->limits, flags,
@@ -102,7 +109,7 @@ static int prepare(struct step *st, struct userns *u, struct co_err *err)
  * and none is left behind for the step to look at. */
 static int start(struct step *st, pid_t *pid, struct co_err *err)
 {
-	int flags = CLONE_VM | CLONE_VFORK | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | SIGCHLD |
+	int flags = CLONE_VM | CLONE_VFORK | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS |
 		    (st->run->net == CO_NET_NONE ? CLONE_NEWNET : 0);
 	sigset_t all, before;
 	char *stack = mmap(NULL, STACK, PROT_READ | PROT_WRITE,
@@ -112,7 +119,7 @@ static int start(struct step *st, pid_t *pid, struct co_err *err)
 	/* the builder's signal handlers must not run in the child */
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, &before);
-	*pid = clone(inside, stack + STACK, flags, st);
+	*pid = spawn(st, inside, stack, STACK, flags);
 	int saved = errno;
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	munmap(stack, STACK);
@@ -123,7 +130,7 @@ static int start(struct step *st, pid_t *pid, struct co_err *err)
 	return *pid < 0 ? co_fail_sys(err, "start the step's namespaces") : 0;
 }
 
-static const char *stage_text(uint32_t stage)
+const char *init_stage_text(uint32_t stage)
 {
 	static const char *const texts[] = {
 #define INIT_STAGE_TEXT(name, text) [INIT_AT_##name] = text,
@@ -149,7 +156,7 @@ static int not_started(struct step *st, const struct init_report *r, struct co_e
 				    "range of 65536 covers most images), or build as root");
 	}
 	errno = r->value;
-	return co_fail_sys(err, "the step's first process could not %s", stage_text(r->stage));
+	return co_fail_sys(err, "the step's first process could not %s", init_stage_text(r->stage));
 }
 
 static int go(struct step *st, struct co_result *res, struct co_err *err)
@@ -169,12 +176,15 @@ static int go(struct step *st, struct co_result *res, struct co_err *err)
 	}
 	if (p.reported && p.report.kind == INIT_FAILED)
 		return not_started(st, &p.report, err);
+	if (p.over_procs)
+		co_warn(st->s->bus, NULL, "the step was stopped: more than %llu processes",
+			(unsigned long long)st->run->pids);
 	if (p.over_procs || res->oom)
 		res->status = SIGKILL;
 	return 0;
 }
 
-static void close_all(struct step *st)
+void step_close(struct step *st)
 {
 	int *fds[] = {&st->out[0],    &st->out[1],   &st->errs[0], &st->errs[1], &st->status[0],
 		      &st->status[1], &st->landlock, &st->spec,	   &st->input};
@@ -184,7 +194,7 @@ static void close_all(struct step *st)
 	free(st->hosts);
 }
 
-static char *resolv_conf(void)
+char *step_resolv_conf(void)
 {
 	struct co_err ignore = CO_ERR_INIT;
 	char *text;
@@ -194,7 +204,7 @@ static char *resolv_conf(void)
 	return text;
 }
 
-static char *hosts(const struct co_run *run)
+char *step_hosts(const struct co_run *run)
 {
 	return co_xasprintf("127.0.0.1\tlocalhost%s%s\n"
 			    "::1\tlocalhost ip6-localhost ip6-loopback\n"
@@ -219,14 +229,14 @@ static int userns_run(struct co_sandbox *s, const struct co_root *root, const st
 			  .errs = {-1, -1},
 			  .status = {-1, -1},
 			  .input = -1};
-	st.resolv = resolv_conf();
-	st.hosts = hosts(run);
+	st.resolv = step_resolv_conf();
+	st.hosts = step_hosts(run);
 	int r = prepare(&st, u, err);
 	if (!r)
 		r = go(&st, &res, err);
 	stubs_remove(&st.stubs, root->fd);
 	limits_close(&st.limits, &res);
-	close_all(&st);
+	step_close(&st);
 	if (!r)
 		*result = res;
 	return r;

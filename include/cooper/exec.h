@@ -57,4 +57,7 @@ int co_exec_open(struct co_exec **out, const struct co_plan *plan, const struct 
 int co_exec_run(struct co_exec *x, struct co_built *out, struct co_err *err) co_must_check;
 /* The target's tree as files, made when it is not there yet (local export, passwd look-up). */
 int co_exec_root(struct co_exec *x, const struct co_root **root, struct co_err *err) co_must_check;
+/* 1: as above, but only when the tree can be had without fetching or unpacking; 0: it can not. */
+int co_exec_root_at_hand(struct co_exec *x, const struct co_root **root,
+			 struct co_err *err) co_must_check;
 void co_exec_close(struct co_exec *x);

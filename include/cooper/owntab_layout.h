@@ -102,6 +102,7 @@ static inline void owntab_look(const struct owntab_map *m, const struct owntab_k
 			       struct owntab_seen *s)
 {
 	s->bucket = owntab_hash(k->dev, k->ino);
+	s->entry.next = s->entry.xattrs = 0;
 	for (int tries = 0; tries < 1000; tries++) {
 		s->head = owntab_load(&m->bucket[s->bucket]);
 		s->at = owntab_walk(m, (uint32_t)s->head, k, &s->entry);

@@ -79,8 +79,8 @@ int co_registry_push_blob(struct co_registry *r, struct co_store *s, const struc
 int co_registry_put_manifest(struct co_registry *r, const struct co_ref *ref, const void *data,
 			     size_t len, const char *media_type, struct co_err *err) co_must_check;
 int co_registry_blob_exists(struct co_registry *r, const struct co_ref *repo,
-			    const struct co_digest *d, bool *exists,
-			    struct co_err *err) co_must_check;
+			    const struct co_digest *d, bool *exists, struct co_err *err) co_must_check;
+/* Sorted; each tag and the list are to be freed. */
 int co_registry_tags(struct co_registry *r, const struct co_ref *repo, char ***tags, size_t *n,
 		     struct co_err *err) co_must_check;
 int co_registry_delete(struct co_registry *r, const struct co_ref *ref,

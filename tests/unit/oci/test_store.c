@@ -127,7 +127,7 @@ static void damage_is_found(void **state)
 	assert_int_equal(co_store_blob_read(f->store, &d, 3, &text, &len, &f->err), CO_E_LIMIT);
 }
 
-static void no_space(void **state)
+static void write_fails(void **state)
 {
 	struct fixture *f = *state;
 	struct rlimit old, small = {4096, 4096};
@@ -148,7 +148,7 @@ static void no_space(void **state)
 	assert_int_equal(count_files(f, "blobs/sha256"), 0);
 }
 
-static void no_space_on_a_full_disk(void **state)
+static void no_space(void **state)
 {
 	(void)state;
 	struct co_err err = CO_ERR_INIT;
@@ -394,6 +394,16 @@ static void open_with(struct fixture *f, int want, const char *path)
 	co_store_close(s);
 }
 
+/* The directory in TMPDIR: the number is the user's id as seen from outside a user namespace. */
+static const char *fallback_name(struct fixture *f)
+{
+	unsigned id = geteuid(), in, out, n;
+	auto_file map = fopen("/proc/self/uid_map", "re");
+	if (map && fscanf(map, "%u %u %u", &in, &out, &n) == 3 && id == in)
+		id = out;
+	return co_arena_printf(&f->arena, "%s/cooper-%u", f->dir, id);
+}
+
 static void finds_its_place(void **state)
 {
 	struct fixture *f = *state;
@@ -401,7 +411,7 @@ static void finds_its_place(void **state)
 	const char *old = getenv("TMPDIR");
 	const char *tmp = co_arena_strdup(&f->arena, old ? old : "/tmp");
 	setenv("TMPDIR", f->dir, 1);
-	const char *fallback = co_arena_printf(&f->arena, "%s/cooper-%u", f->dir, geteuid());
+	const char *fallback = fallback_name(f);
 	setenv("COOPER_ROOT", in_dir(f, "explicit/deep"), 1);
 	setenv("XDG_DATA_HOME", in_dir(f, "xdg"), 1);
 	setenv("HOME", in_dir(f, "home"), 1);
@@ -427,7 +437,7 @@ static void finds_its_place(void **state)
 static void shared_tmp_is_checked(void **state)
 {
 	struct fixture *f = *state;
-	const char *fallback = co_arena_printf(&f->arena, "%s/cooper-%u", f->dir, geteuid());
+	const char *fallback = fallback_name(f);
 	const char *old = getenv("TMPDIR");
 	const char *tmp = co_arena_strdup(&f->arena, old ? old : "/tmp");
 	setenv("TMPDIR", f->dir, 1);
@@ -446,11 +456,9 @@ static void shared_tmp_is_checked(void **state)
 	assert_int_equal(symlink(in_dir(f, "theirs"), fallback), 0);
 	open_with(f, CO_E_SYSTEM, NULL);
 	assert_int_equal(unlink(fallback), 0);
-	if (geteuid() == 0) {
-		assert_int_equal(mkdir(fallback, 0700), 0);
-		assert_int_equal(chown(fallback, 12345, 12345), 0);
+	assert_int_equal(mkdir(fallback, 0700), 0);
+	if (chown(fallback, 12345, 12345) == 0)
 		open_with(f, CO_E_POLICY, NULL);
-	}
 	setenv("TMPDIR", tmp, 1);
 }
 
@@ -472,8 +480,8 @@ int main(void)
 		fixture_test(sink_verifies),
 		fixture_test(abort_publishes_nothing),
 		fixture_test(damage_is_found),
+		fixture_test(write_fails),
 		fixture_test(no_space),
-		fixture_test(no_space_on_a_full_disk),
 		fixture_test(names),
 		fixture_test(damaged_name),
 		fixture_test(layers),

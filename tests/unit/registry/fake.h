@@ -108,8 +108,7 @@ static inline void fake_serve(int fd, const struct fake_answer *list, struct fak
 
 		if (strncmp(head, a->match, strlen(a->match)) != 0)
 			continue;
-		if (a->times &&
-		    __atomic_fetch_add(&sh->used[i], 1, __ATOMIC_SEQ_CST) >= a->times)
+		if (a->times && __atomic_fetch_add(&sh->used[i], 1, __ATOMIC_SEQ_CST) >= a->times)
 			continue;
 		if (a->how == FAKE_DRIP)
 			for (size_t k = 0; k < len; k++, usleep(300000))

@@ -57,8 +57,11 @@ static void test_retry_ends(void **state)
 	auto_buf b = CO_BUF_INIT(REG_MAX_MANIFEST);
 	auto_free char *sick = answer("503 Oops", "", "");
 	auto_free char *far = answer("429 Slow", "Retry-After: 9999\r\n", "");
+	auto_free char *hub = answer("429 Slow", "",
+				     "{\"errors\":[{\"code\":\"TOOMANYREQUESTS\",\"message\":\"You "
+				     "have reached your pull rate limit.\"}]}");
 	const struct fake_answer list[] = {
-		{"GET /v2/a/b/", sick}, {"GET /v2/far/", far}, {0}};
+		{"GET /v2/a/b/", sick}, {"GET /v2/far/", far}, {"GET /v2/hub/", hub}, {0}};
 	struct co_ref ref;
 	struct co_descriptor d;
 
@@ -69,6 +72,11 @@ static void test_retry_ends(void **state)
 	ref = ref_at(f.port, "far/away");
 	FAILS(CO_E_REGISTRY, co_registry_manifest(w->r, &ref, &b, &d, err));
 	assert_int_equal(fake_count(&f, "GET /v2/far/"), 1);
+	/* waiting hours is no use in a build */
+	ref = ref_at(f.port, "hub/x");
+	FAILS(CO_E_REGISTRY, co_registry_manifest(w->r, &ref, &b, &d, err));
+	assert_int_equal(fake_count(&f, "GET /v2/hub/"), 1);
+	assert_non_null(strstr(last_error.hint, "log in"));
 	fake_stop(&f);
 }
 
@@ -83,13 +91,12 @@ static void test_redirect_drops_credentials(void **state)
 	int fd;
 
 	start(&b, there);
-	auto_free char *to = co_xasprintf("Location: http://127.0.0.1:%d/signed?sig=%%2Fx&y=1\r\n",
-					  b.port);
+	auto_free char *to =
+		co_xasprintf("Location: http://127.0.0.1:%d/signed?sig=%%2Fx&y=1\r\n", b.port);
 	auto_free char *ask = answer("401 No", "WWW-Authenticate: Basic realm=\"x\"\r\n", "");
 	auto_free char *go = answer("307 Go", to, "");
-	const struct fake_answer here[] = {{"GET /v2/a/b/blobs/", ask, 0, 1},
-					   {"GET /v2/a/b/blobs/", go},
-					   {0}};
+	const struct fake_answer here[] = {
+		{"GET /v2/a/b/blobs/", ask, 0, 1}, {"GET /v2/a/b/blobs/", go}, {0}};
 	fake_listen(&a, &fd);
 	fake_run(&a, fd, here);
 	world_credentials(w, a.port);
@@ -145,10 +152,11 @@ static void resume(struct world *w, bool part)
 	const char blob[] = "0123456789abcdefghij";
 	struct co_descriptor d = describe("x", blob, 20);
 	auto_free char *half = co_xasprintf("HTTP/1.1 200 OK\r\nConnection: close\r\n"
-					    "Content-Length: 20\r\n\r\n%.8s", blob);
-	auto_free char *rest = part ? answer("206 Part", "Content-Range: bytes 8-19/20\r\n",
-					     blob + 8)
-				    : answer("200 OK", "", blob);
+					    "Content-Length: 20\r\n\r\n%.8s",
+					    blob);
+	auto_free char *rest =
+		part ? answer("206 Part", "Content-Range: bytes 8-19/20\r\n", blob + 8)
+		     : answer("200 OK", "", blob);
 	const struct fake_answer list[] = {
 		{"GET /v2/a/b/blobs/", half, 0, 1}, {"GET /v2/a/b/blobs/", rest}, {0}};
 	auto_buf got = CO_BUF_INIT(64);
@@ -217,8 +225,8 @@ static void test_wrong_bodies(void **state)
 	auto_free char *shorter = answer("200 OK", "", "right");
 	auto_free char *endless = co_xasprintf("%s\r\nright content", head);
 	auto_free char *cut = co_xasprintf("%s\r\nright", head);
-	auto_free char *part = answer("206 Part", "Content-Range: bytes 0-12/13\r\n",
-				      "right content");
+	auto_free char *part =
+		answer("206 Part", "Content-Range: bytes 0-12/13\r\n", "right content");
 	auto_free char *gone = answer("404 Not Found", "",
 				      "{\"errors\":[{\"code\":\"BLOB_UNKNOWN\",\"message\":\"no "
 				      "\\u001b[31mblob\"}]}");
@@ -324,6 +332,27 @@ static void test_digest_header_and_reference(void **state)
 	fake_stop(&f);
 }
 
+static void test_warning_header(void **state)
+{
+	struct world *w = *state;
+	struct fake f;
+	auto_buf b = CO_BUF_INIT(REG_MAX_MANIFEST);
+	auto_free char *good = answer("200 OK",
+				      TYPE "Warning: 299 - \"goes \x1b[2Jaway\"\r\n"
+					   "Warning: 199 - \"other\"\r\n",
+				      MANIFEST);
+	const struct fake_answer list[] = {{"GET /v2/a/b/", good}, {0}};
+
+	start(&f, list);
+	OK(get(w, f.port, &b, err));
+	OK(get(w, f.port, &b, err));
+	const char *said = strstr(co_buf_str(&w->events), "goes ?[2Jaway");
+	assert_non_null(said);
+	assert_null(strstr(said + 1, "goes "));
+	assert_null(strstr(co_buf_str(&w->events), "other"));
+	fake_stop(&f);
+}
+
 static void test_interrupt(void **state)
 {
 	struct world *w = *state;
@@ -367,6 +396,7 @@ int main(void)
 		TEST(test_slow_loris),
 		TEST(test_malformed_manifests),
 		TEST(test_digest_header_and_reference),
+		TEST(test_warning_header),
 		TEST(test_interrupt),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -26,8 +26,8 @@ static void test_challenges(void **state)
 		{"Basic realm=\"a\"\nBearer realm=\"r\"", AUTH_BASIC, "a", "", ""},
 		{"\"broken\nBasic realm=\"b\"", AUTH_BASIC, "b", "", ""},
 		{"Bearer realm=\"r\" error=\"x\"", AUTH_BEARER, "r", "", ""},
-		{"Bearer realm=\"r\",error=\"invalid_token\",,service=\"s\"", AUTH_BEARER, "r",
-		 "s", ""},
+		{"Bearer realm=\"r\",error=\"invalid_token\",,service=\"s\"", AUTH_BEARER, "r", "s",
+		 ""},
 		{"Bearer", AUTH_NONE, "", "", ""},
 		{"Bearer realm=\"", AUTH_NONE, "", "", ""},
 		{"Bearer realm=\"x\\", AUTH_NONE, "", "", ""},
@@ -69,7 +69,8 @@ static void test_scopes(void **state)
 		{"", "repository:a:pull", "repository:a:pull", true},
 		{"repository:a:pull", "repository:a:pull", "repository:a:pull", false},
 		{"repository:a:pull", "repository:a:push", "repository:a:pull,push", true},
-		{"repository:a:pull,push", "repository:a:push,pull", "repository:a:pull,push", false},
+		{"repository:a:pull,push", "repository:a:push,pull", "repository:a:pull,push",
+		 false},
 		{"repository:a:pull", "repository:ab:pull", "repository:a:pull repository:ab:pull",
 		 true},
 		{"repository:a:pull repository:b:pull", "repository:a:push",
@@ -141,25 +142,64 @@ static void test_resolve(void **state)
 	assert_string_equal(url_shown("https://h/p@q?x", buf, sizeof(buf)), "h/p@q");
 }
 
+static void test_keep_tls(void **state)
+{
+	static const struct {
+		const char *from, *to, *result;
+	} cases[] = {
+		{"https://h/a", "http://h/b?c", "https://h/b?c"},
+		{"https://h:5/a", "http://h/b", "https://h:5/b"},
+		{"https://h:5/a", "http://h:5/b", "https://h:5/b"},
+		{"https://[::1]:5/a", "http://[::1]:5?b", "https://[::1]:5?b"},
+		{"https://h/a", "http://h:81/b", "http://h:81/b"},
+		{"https://h/a", "http://o/b", "http://o/b"},
+		{"http://h/a", "http://h/b", "http://h/b"},
+		{"https://h/a", "https://o/b", "https://o/b"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		auto_free char *r = url_keep_tls(cases[i].from, cases[i].to);
+
+		assert_string_equal(r, cases[i].result);
+	}
+}
+
 static void test_classes(void **state)
 {
 	static const struct {
 		const char *host;
 		enum addr_class c;
 	} cases[] = {
-		{"localhost", ADDR_LOOPBACK}, {"x.localhost", ADDR_LOOPBACK},
-		{"127.0.0.1", ADDR_LOOPBACK}, {"127.8.9.1", ADDR_LOOPBACK},
-		{"2130706433", ADDR_LOOPBACK}, {"0x7f.1", ADDR_LOOPBACK}, {"::1", ADDR_LOOPBACK},
-		{"::ffff:127.0.0.1", ADDR_LOOPBACK}, {"169.254.1.1", ADDR_LINK_LOCAL},
-		{"fe80::1", ADDR_LINK_LOCAL}, {"fe80::1%eth0", ADDR_LINK_LOCAL},
-		{"64:ff9b::a9fe:a9fe", ADDR_LINK_LOCAL}, {"10.9.8.7", ADDR_PRIVATE},
-		{"172.16.0.1", ADDR_PRIVATE}, {"172.31.9.9", ADDR_PRIVATE},
-		{"172.32.0.1", ADDR_PUBLIC}, {"192.168.1.1", ADDR_PRIVATE},
-		{"100.64.0.1", ADDR_PRIVATE}, {"fd00::1", ADDR_PRIVATE}, {"0.0.0.0", ADDR_ANY},
-		{"::", ADDR_ANY}, {"224.0.0.1", ADDR_ANY}, {"ff02::1", ADDR_ANY},
-		{"255.255.255.255", ADDR_ANY}, {"8.8.8.8", ADDR_PUBLIC},
-		{"2001:db8::1", ADDR_PUBLIC}, {"example.org", ADDR_PUBLIC},
-		{"notlocalhost", ADDR_PUBLIC}, {"localhost.evil", ADDR_PUBLIC},
+		{"localhost", ADDR_LOOPBACK},
+		{"x.localhost", ADDR_LOOPBACK},
+		{"127.0.0.1", ADDR_LOOPBACK},
+		{"127.8.9.1", ADDR_LOOPBACK},
+		{"2130706433", ADDR_LOOPBACK},
+		{"0x7f.1", ADDR_LOOPBACK},
+		{"::1", ADDR_LOOPBACK},
+		{"::ffff:127.0.0.1", ADDR_LOOPBACK},
+		{"169.254.1.1", ADDR_LINK_LOCAL},
+		{"fe80::1", ADDR_LINK_LOCAL},
+		{"fe80::1%eth0", ADDR_LINK_LOCAL},
+		{"64:ff9b::a9fe:a9fe", ADDR_LINK_LOCAL},
+		{"10.9.8.7", ADDR_PRIVATE},
+		{"172.16.0.1", ADDR_PRIVATE},
+		{"172.31.9.9", ADDR_PRIVATE},
+		{"172.32.0.1", ADDR_PUBLIC},
+		{"192.168.1.1", ADDR_PRIVATE},
+		{"100.64.0.1", ADDR_PRIVATE},
+		{"fd00::1", ADDR_PRIVATE},
+		{"0.0.0.0", ADDR_ANY},
+		{"::", ADDR_ANY},
+		{"224.0.0.1", ADDR_ANY},
+		{"ff02::1", ADDR_ANY},
+		{"255.255.255.255", ADDR_ANY},
+		{"8.8.8.8", ADDR_PUBLIC},
+		{"2001:db8::1", ADDR_PUBLIC},
+		{"example.org", ADDR_PUBLIC},
+		{"notlocalhost", ADDR_PUBLIC},
+		{"localhost.evil", ADDR_PUBLIC},
 		{"127.0.0.1.nip.io", ADDR_PUBLIC},
 	};
 
@@ -181,7 +221,8 @@ static void test_no_proxy(void **state)
 		const char *list, *host, *port;
 		bool excluded;
 	} cases[] = {
-		{"*", "h", "443", true}, {"example.com", "example.com", "443", true},
+		{"*", "h", "443", true},
+		{"example.com", "example.com", "443", true},
 		{"example.com", "a.example.com", "443", true},
 		{"example.com", "notexample.com", "443", false},
 		{".example.com", "a.example.com", "443", true},
@@ -190,11 +231,16 @@ static void test_no_proxy(void **state)
 		{"a, EXAMPLE.com ,b", "example.COM", "443", true},
 		{"example.com:5000", "example.com", "5000", true},
 		{"example.com:5000", "example.com", "443", false},
-		{"10.0.0.0/8", "10.2.3.4", "443", true}, {"10.0.0.0/8", "11.2.3.4", "443", false},
-		{"10.0.0.0/9", "10.200.3.4", "443", false}, {"fd00::/8", "fd12::1", "443", true},
-		{"10.2.3.4", "10.2.3.4", "443", true}, {"2.3.4", "10.2.3.4", "443", false},
-		{"::1", "::1", "443", true}, {"[::1]:5", "::1", "5", true},
-		{"10.0.0.0/999", "10.0.0.1", "1", false}, {"", "h", "1", false},
+		{"10.0.0.0/8", "10.2.3.4", "443", true},
+		{"10.0.0.0/8", "11.2.3.4", "443", false},
+		{"10.0.0.0/9", "10.200.3.4", "443", false},
+		{"fd00::/8", "fd12::1", "443", true},
+		{"10.2.3.4", "10.2.3.4", "443", true},
+		{"2.3.4", "10.2.3.4", "443", false},
+		{"::1", "::1", "443", true},
+		{"[::1]:5", "::1", "5", true},
+		{"10.0.0.0/999", "10.0.0.1", "1", false},
+		{"", "h", "1", false},
 		{" , ,", "h", "1", false},
 	};
 
@@ -261,13 +307,61 @@ static void test_delays(void **state)
 	assert_true(retry_delay(&r, 0, "-5") <= 500);
 }
 
+/* Whatever comes from outside: nothing may crash (the sanitizers look on). */
+static void test_rubbish(void **state)
+{
+	static const char seed[] =
+		"Bearer realm=\"https://[::1]:5/a?b\",scope=\"repository:a/b:pull"
+		",push\" Basic {\"token\":\"x\",\"errors\":[{}]} bytes 1-2/3 %2f@:/";
+	uint64_t x = 88172645463325252u;
+
+	(void)state;
+	for (int i = 0; i < 20000; i++) {
+		char text[160], *value = NULL, *refresh = NULL, shown[64], type[128];
+		struct co_err err = CO_ERR_INIT;
+		struct challenge c;
+		struct co_ref ref;
+		struct url u;
+		int64_t life;
+		size_t n = (size_t)(i % 150);
+
+		for (size_t k = 0; k < n; k++) {
+			x ^= x << 13, x ^= x >> 7, x ^= x << 17;
+			text[k] = x % 5 ? seed[(k + x % 3 + (size_t)i) % (sizeof(seed) - 1)]
+					: (char)(x >> 32);
+			if (!text[k])
+				text[k] = '"';
+		}
+		text[n] = '\0';
+		challenge_parse(text, &c);
+		auto_buf list = CO_BUF_INIT(300);
+		scope_add(&list, text);
+		scope_add(&list, text + n / 2);
+		if (url_parse(text, &u))
+			url_class(u.host);
+		free(url_resolve("https://h/v2/", text));
+		url_shown(text, shown, sizeof(shown));
+		head_range_ok(text, 1, 3);
+		if (co_ref_parse(&ref, text, &err) == 0)
+			assert_true(ref.path[0]);
+		co_err_clear(&err);
+		if (token_parse(text, n, &value, &refresh, &life, &err) == 0)
+			free(value), free(refresh);
+		co_err_clear(&err);
+		(void)!manifest_type(text, text, n, type, sizeof(type), &err);
+		cred_key_matches(text, "docker.io");
+		proxy_excluded(text, "h", "1");
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_challenges), cmocka_unit_test(test_scopes),
 		cmocka_unit_test(test_origins),	   cmocka_unit_test(test_resolve),
-		cmocka_unit_test(test_classes),	   cmocka_unit_test(test_no_proxy),
-		cmocka_unit_test(test_ranges),	   cmocka_unit_test(test_delays),
+		cmocka_unit_test(test_keep_tls),   cmocka_unit_test(test_classes),
+		cmocka_unit_test(test_no_proxy),   cmocka_unit_test(test_ranges),
+		cmocka_unit_test(test_delays),	   cmocka_unit_test(test_rubbish),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -28,8 +28,10 @@ static int get(struct world *w, int port, struct co_err *err)
 
 static char *challenge(int port, const char *more)
 {
-	auto_free char *h = co_xasprintf("WWW-Authenticate: Bearer realm=\"http://127.0.0.1:%d/token"
-					 "?k=v\",service=\"reg.example\"%s\r\n", port, more);
+	auto_free char *h =
+		co_xasprintf("WWW-Authenticate: Bearer realm=\"http://127.0.0.1:%d/token"
+			     "?k=v\",service=\"reg.example\"%s\r\n",
+			     port, more);
 
 	return answer("401 No", h, "{\"errors\":[{\"code\":\"UNAUTHORIZED\"}]}");
 }
@@ -53,7 +55,8 @@ static void test_flow_and_cache(void **state)
 	OK(get(w, reg.port, err));
 	OK(get(w, reg.port, err));
 	assert_int_equal(fake_count(&tok, "GET /token?k=v&service=reg.example&scope=repository:a/b:"
-					  "pull HTTP"), 1);
+					  "pull HTTP"),
+			 1);
 	assert_int_equal(fake_count(&tok, "Authorization: Basic"), 1);
 	assert_int_equal(fake_count(&reg, "Authorization: Basic"), 0);
 	assert_int_equal(fake_count(&reg, "Authorization: Bearer t0k3n\r\n"), 2);
@@ -110,7 +113,8 @@ static void test_wrong_password(void **state)
 	struct world *w = *state;
 	struct fake f;
 	int fd;
-	auto_free char *no = answer("401 No", "", "{\"errors\":[{\"code\":\"x\",\"message\":\"bad\"}]}");
+	auto_free char *no =
+		answer("401 No", "", "{\"errors\":[{\"code\":\"x\",\"message\":\"bad\"}]}");
 	auto_free char *basic = answer("401 No", "WWW-Authenticate: basic realm=x\r\n", "");
 
 	fake_listen(&f, &fd);
@@ -154,15 +158,22 @@ static void test_expired_token(void **state)
 
 static void test_realms_that_are_refused(void **state)
 {
-	static const char *const realms[] = {
-		"http://169.254.169.254/token", "https://169.254.169.254/token",
-		"https://[fe80::1]/token",	"https://10.1.2.3/token",
-		"https://0.0.0.0/token",	"https://2852039166/token",
-		"https://0xa9.0xfe.0xa9.0xfe/", "http://auth.example/token",
-		"https://user:pw@auth.example/", "ftp://auth.example/",
-		"/token",			"https://[::ffff:169.254.169.254]/",
-		"https://192.168.0.1/token",	"https://[fd00::1]/",
-		"javascript:alert(1)",		"https://auth.example\\@127.0.0.1/"};
+	static const char *const realms[] = {"http://169.254.169.254/token",
+					     "https://169.254.169.254/token",
+					     "https://[fe80::1]/token",
+					     "https://10.1.2.3/token",
+					     "https://0.0.0.0/token",
+					     "https://2852039166/token",
+					     "https://0xa9.0xfe.0xa9.0xfe/",
+					     "http://auth.example/token",
+					     "https://user:pw@auth.example/",
+					     "ftp://auth.example/",
+					     "/token",
+					     "https://[::ffff:169.254.169.254]/",
+					     "https://192.168.0.1/token",
+					     "https://[fd00::1]/",
+					     "javascript:alert(1)",
+					     "https://auth.example\\@127.0.0.1/"};
 	struct world *w = *state;
 
 	for (size_t i = 0; i < sizeof(realms) / sizeof(realms[0]); i++) {
@@ -216,9 +227,15 @@ static void test_realm_redirects(void **state)
 
 static void test_malformed_tokens(void **state)
 {
-	static const char *const bodies[] = {
-		"",   "{",  "[]", "{}", "{\"token\":5}", "{\"token\":\"\"}",
-		"{\"token\":\"a\\r\\nX: y\"}", "{\"token\":\"a b\"}", "<html>" CANARY "</html>"};
+	static const char *const bodies[] = {"",
+					     "{",
+					     "[]",
+					     "{}",
+					     "{\"token\":5}",
+					     "{\"token\":\"\"}",
+					     "{\"token\":\"a\\r\\nX: y\"}",
+					     "{\"token\":\"a b\"}",
+					     "<html>" CANARY "</html>"};
 	struct world *w = *state;
 
 	for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
@@ -228,8 +245,7 @@ static void test_malformed_tokens(void **state)
 
 		fake_listen(&f, &fd);
 		auto_free char *ask = challenge(f.port, "");
-		const struct fake_answer list[] = {
-			{"GET /token?", token}, {"GET /v2/", ask}, {0}};
+		const struct fake_answer list[] = {{"GET /token?", token}, {"GET /v2/", ask}, {0}};
 		fake_run(&f, fd, list);
 		FAILS(CO_E_REGISTRY, get(w, f.port, err));
 		fake_stop(&f);
@@ -246,7 +262,8 @@ static void test_endless_token(void **state)
 	auto_free char *ask = challenge(f.port, "");
 	const struct fake_answer list[] = {
 		{"GET /token?", "HTTP/1.1 200 OK\r\n\r\n{", 0, 0, FAKE_ENDLESS},
-		{"GET /v2/", ask}, {0}};
+		{"GET /v2/", ask},
+		{0}};
 	fake_run(&f, fd, list);
 	FAILS(CO_E_LIMIT, get(w, f.port, err));
 	fake_stop(&f);
@@ -278,7 +295,8 @@ static void test_identity_token(void **state)
 	world_write(w, ".docker/config.json", text);
 	OK(get(w, f.port, err));
 	assert_int_equal(fake_count(&f, "grant_type=refresh_token&client_id=cooper&service=reg."
-					"example&scope=repository:a/b:pull&refresh_token=" CANARY), 1);
+					"example&scope=repository:a/b:pull&refresh_token=" CANARY),
+			 1);
 	assert_int_equal(fake_count(&f, "Authorization: Bearer acc"), 1);
 	world_client(w, NULL); /* a server without the POST form */
 	OK(get(w, f.port, err));
@@ -301,10 +319,11 @@ static void test_mount_scopes(void **state)
 	char digest[CO_DIGEST_TEXT];
 
 	OK(co_store_put(w->store, config, 2, &d.digest, err));
-	auto_free char *m = co_xasprintf(
-		"{\"schemaVersion\":2,\"mediaType\":\"" CO_MT_OCI_MANIFEST "\",\"config\":{\"mediaType"
-		"\":\"" CO_MT_OCI_CONFIG "\",\"digest\":\"%s\",\"size\":2},\"layers\":[]}",
-		co_digest_str(&d.digest, digest));
+	auto_free char *m = co_xasprintf("{\"schemaVersion\":2,\"mediaType\":\"" CO_MT_OCI_MANIFEST
+					 "\",\"config\":{\"mediaType"
+					 "\":\"" CO_MT_OCI_CONFIG
+					 "\",\"digest\":\"%s\",\"size\":2},\"layers\":[]}",
+					 co_digest_str(&d.digest, digest));
 	struct co_descriptor root = describe(CO_MT_OCI_MANIFEST, m, strlen(m));
 	OK(co_store_put(w->store, m, strlen(m), &root.digest, err));
 	fake_listen(&f, &fd);
@@ -320,7 +339,8 @@ static void test_mount_scopes(void **state)
 	struct co_ref to = ref_at(f.port, "a/b:1"), from = ref_at(f.port, "base/img");
 	OK(co_registry_push(w->r, w->store, &root, &to, 1, &from, 1, err));
 	assert_int_equal(fake_count(&f, "scope=repository:a/b:pull,push&scope=repository:base/img:"
-					"pull HTTP"), 1);
+					"pull HTTP"),
+			 1);
 	assert_int_equal(fake_count(&f, "scope=repository:a/b:pull,push HTTP"), 1);
 	assert_int_equal(fake_count(&f, "GET /token"), 2);
 	assert_int_equal(fake_count(&f, "&from=base/img"), 1);
@@ -330,16 +350,11 @@ static void test_mount_scopes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_flow_and_cache),
-		TEST(test_anonymous_and_ping),
-		TEST(test_always_401),
-		TEST(test_wrong_password),
-		TEST(test_expired_token),
-		TEST(test_realms_that_are_refused),
-		TEST(test_realm_redirects),
-		TEST(test_malformed_tokens),
-		TEST(test_endless_token),
-		TEST(test_identity_token),
+		TEST(test_flow_and_cache),  TEST(test_anonymous_and_ping),
+		TEST(test_always_401),	    TEST(test_wrong_password),
+		TEST(test_expired_token),   TEST(test_realms_that_are_refused),
+		TEST(test_realm_redirects), TEST(test_malformed_tokens),
+		TEST(test_endless_token),   TEST(test_identity_token),
 		TEST(test_mount_scopes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

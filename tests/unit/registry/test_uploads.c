@@ -78,7 +78,8 @@ static void test_put(void **state)
 		OK(push(w, f.port, &d, err));
 		assert_int_equal(fake_count(&f, i == 2 ? "uploads/?x=1&digest=sha256:"
 						       : "PUT /v2/up/1?_state=a%2Fb%3D&digest="
-							 "sha256:"), 1);
+							 "sha256:"),
+				 1);
 		assert_int_equal(fake_count(&f, "Content-Length: 9437184"), 1);
 		assert_int_equal(fake_count(&f, "Content-Range"), 0);
 		assert_int_equal(fake_count(&f, "Expect"), 0);
@@ -135,8 +136,9 @@ static void test_other_host(void **state)
 static void test_bad_locations(void **state)
 {
 	static const char *const bad[] = {"http://169.254.169.254/x", "http://[::]/x",
-					  "http://10.0.0.7/x", "gopher://x/", "http://u:p@x.example/",
-					  "http://192.168.1.1:5000/v2/", "http://0x0a000001/"};
+					  "http://10.0.0.7/x",	      "gopher://x/",
+					  "http://u:p@x.example/",    "http://192.168.1.1:5000/v2/",
+					  "http://0x0a000001/"};
 	struct world *w = *state;
 	struct co_descriptor d = stored(w, "x", 1);
 
@@ -165,12 +167,10 @@ static void test_patch_stream(void **state)
 	auto_free char *no = answer("405 No", "", "{\"errors\":[{\"code\":\"UNSUPPORTED\"}]}");
 
 	common_init(&c, "/v2/up/7?s=1");
-	const struct fake_answer list[] = {{"HEAD /v2/a/b/blobs/", c.absent},
-					   {"POST /v2/a/b/blobs/uploads/", c.opened},
-					   {"PUT /v2/up/7?s=1", no, 0, 1},
-					   {"PATCH /v2/up/7?s=1", c.accepted},
-					   {"PUT /v2/up/7?s=1", c.created},
-					   {0}};
+	const struct fake_answer list[] = {
+		{"HEAD /v2/a/b/blobs/", c.absent}, {"POST /v2/a/b/blobs/uploads/", c.opened},
+		{"PUT /v2/up/7?s=1", no, 0, 1},	   {"PATCH /v2/up/7?s=1", c.accepted},
+		{"PUT /v2/up/7?s=1", c.created},   {0}};
 	start(&f, list);
 	OK(push(w, f.port, &d, err));
 	assert_int_equal(fake_count(&f, "POST /v2/"), 2);
@@ -219,14 +219,11 @@ static void test_chunk_offset(void **state)
 	auto_free char *where = answer("204 Here", "Range: 0-1999999\r\n", "");
 
 	common_init(&c, "/v2/up/7");
-	const struct fake_answer list[] = {{"HEAD /v2/a/b/blobs/", c.absent},
-					   {"POST /v2/a/b/blobs/uploads/", c.opened},
-					   {"PUT /v2/up/7", no, 0, 1},
-					   {"PATCH /v2/up/7", off, 0, 1},
-					   {"GET /v2/up/7", where},
-					   {"PATCH /v2/up/7", c.accepted},
-					   {"PUT /v2/up/7", c.created},
-					   {0}};
+	const struct fake_answer list[] = {
+		{"HEAD /v2/a/b/blobs/", c.absent}, {"POST /v2/a/b/blobs/uploads/", c.opened},
+		{"PUT /v2/up/7", no, 0, 1},	   {"PATCH /v2/up/7", off, 0, 1},
+		{"GET /v2/up/7", where},	   {"PATCH /v2/up/7", c.accepted},
+		{"PUT /v2/up/7", c.created},	   {0}};
 	start(&f, list);
 	OK(push(w, f.port, &d, err));
 	assert_int_equal(fake_count(&f, "Content-Range: 2000000-6194303\r\n"), 1);
@@ -313,8 +310,9 @@ static void test_referrers_tag(void **state)
 {
 	static const char body[] =
 		"{\"schemaVersion\":2,\"mediaType\":\"" CO_MT_OCI_MANIFEST "\",\"artifactType\":"
-		"\"application/x\",\"config\":{},\"layers\":[],\"subject\":{\"mediaType\":\"" 
-		CO_MT_OCI_MANIFEST "\",\"digest\":\"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21f"
+		"\"application/"
+		"x\",\"config\":{},\"layers\":[],\"subject\":{\"mediaType\":\"" CO_MT_OCI_MANIFEST
+		"\",\"digest\":\"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21f"
 		"e77e8310c060f61caaff8a\",\"size\":2}}";
 	struct world *w = *state;
 	struct fake f;
@@ -331,8 +329,10 @@ static void test_referrers_tag(void **state)
 	auto_free char *listed = answer("200 OK", "Content-Type: " CO_MT_OCI_INDEX "\r\n", index);
 	const struct fake_answer list[] = {
 		{"PUT /v2/a/b/manifests/1 ", created},
-		{"GET /v2/a/b/manifests/sha256-44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060"
-		 "f61caaff8a ", absent, 0, 1},
+		{"GET "
+		 "/v2/a/b/manifests/sha256-44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060"
+		 "f61caaff8a ",
+		 absent, 0, 1},
 		{"GET /v2/a/b/manifests/sha256-44136fa", listed},
 		{"PUT /v2/a/b/manifests/sha256-44136fa", created},
 		{0}};
@@ -347,10 +347,10 @@ static void test_referrers_tag(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_put),		 TEST(test_is_there),	 TEST(test_other_host),
-		TEST(test_bad_locations), TEST(test_patch_stream), TEST(test_chunks),
-		TEST(test_chunk_offset), TEST(test_too_large),	 TEST(test_lost_answer),
-		TEST(test_denied),	 TEST(test_referrers_tag),
+		TEST(test_put),		  TEST(test_is_there),	    TEST(test_other_host),
+		TEST(test_bad_locations), TEST(test_patch_stream),  TEST(test_chunks),
+		TEST(test_chunk_offset),  TEST(test_too_large),	    TEST(test_lost_answer),
+		TEST(test_denied),	  TEST(test_referrers_tag),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,6 +8,7 @@
 #include "fake.h"
 #include <cooper/clock.h>
 #include <cooper/fs.h>
+#include <cooper/json.h>
 #include <cooper/str.h>
 #include <cooper/registry.h>
 #include <fcntl.h>
@@ -54,9 +55,10 @@ static inline void world_open(struct world *w)
 	struct co_err err = CO_ERR_INIT;
 	char store[128];
 	static const char *const vars[] = {
-		"DOCKER_CONFIG", "REGISTRY_AUTH_FILE", "DOCKER_AUTH_CONFIG", "XDG_RUNTIME_DIR",
-		"XDG_CONFIG_HOME", "http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY",
-		"all_proxy", "ALL_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR"};
+		"DOCKER_CONFIG",   "REGISTRY_AUTH_FILE", "DOCKER_AUTH_CONFIG", "XDG_RUNTIME_DIR",
+		"XDG_CONFIG_HOME", "http_proxy",	 "https_proxy",	       "HTTP_PROXY",
+		"HTTPS_PROXY",	   "all_proxy",		 "ALL_PROXY",	       "SSL_CERT_FILE",
+		"SSL_CERT_DIR"};
 
 	memset(w, 0, sizeof(*w));
 	for (size_t i = 0; i < sizeof(vars) / sizeof(vars[0]); i++)
@@ -89,7 +91,7 @@ static inline void world_close(struct world *w)
 static inline void world_write(struct world *w, const char *name, const char *text)
 {
 	struct co_err err = CO_ERR_INIT;
-	char path[256];
+	char path[600];
 
 	snprintf(path, sizeof(path), "%s/%s", w->dir, name);
 	char *slash = strrchr(path, '/');

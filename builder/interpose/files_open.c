@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Opening files.
+ */
+#include "files.h"
+#include <linux/openat2.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define KNOWN_FLAGS                                                                                \
+	(O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK | O_SYNC |      \
+	 O_DSYNC | O_DIRECT | O_LARGEFILE_BIT | O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_CLOEXEC | \
+	 O_PATH | O_TMPFILE | O_ASYNC)
+#if defined(__x86_64__)
+#define O_LARGEFILE_BIT 0100000
+#else
+#define O_LARGEFILE_BIT 0400000
+#endif
+
+static int wanted(long flags)
+{
+	static const int by_mode[4] = {R_OK, W_OK, R_OK | W_OK, R_OK | W_OK};
+	return by_mode[flags & O_ACCMODE] | (flags & O_TRUNC ? W_OK : 0);
+}
+
+/* Opening a FIFO waits for the other side: signals must come through meanwhile. */
+static long open_waiting(struct call *c, struct where *w, long flags)
+{
+	uint64_t now, mask = *(uint64_t *)(void *)&c->uc->uc_sigmask;
+	sys4(SYS_rt_sigprocmask, 2 /* SIG_SETMASK */, &mask, &now, 8);
+	long r = sys4(SYS_openat, w->dir, w->rel, flags, 0);
+	sys4(SYS_rt_sigprocmask, 2, &now, 0, 8);
+	return r;
+}
+
+static bool could_wait(long flags)
+{
+	return !(flags & (O_NONBLOCK | O_PATH | O_DIRECTORY)) && owntab_load(&g.tab->fifos);
+}
+
+/* Checks and oddities of a file that exists: 0 to go on. */
+static long before_open(struct where *w, long flags, struct meta *m)
+{
+	long r = meta_get(w, m);
+	if (r < 0)
+		return r;
+	if (S_ISLNK(m->mode) && !w->follow)
+		return 0;
+	if (ids_on() && !(flags & O_PATH) && !cred_plain_root()) {
+		r = may(m, wanted(flags));
+		if (r == 0 && flags & O_NOATIME)
+			r = may_own(m);
+	}
+	/* a device node that exists in the table only: no driver will answer */
+	if (r == 0 && !(flags & O_PATH) && (m->disk_mode ^ m->mode) & S_IFMT)
+		return -ENXIO;
+	return r;
+}
+
+static bool must_look(long flags)
+{
+	if (g.tab && could_wait(flags))
+		return true;
+	if (!ids_on())
+		return false;
+	return !cred_plain_root() || owntab_load(&g.tab->devices);
+}
+
+static long open_existing(struct call *c, struct where *w, long flags, long mode)
+{
+	struct meta m;
+	bool fifo = false;
+	long r;
+	for (int i = 0; i < 3; i++) {
+		if (must_look(flags)) {
+			r = ids_on() ? may_reach(w) : 0;
+			if (r == 0)
+				r = before_open(w, flags, &m);
+			if (r < 0 && !(r == -ENOENT && flags & O_CREAT))
+				return r;
+			fifo = r == 0 && S_ISFIFO(m.disk_mode) && could_wait(flags);
+		}
+		bool nofollow = !w->follow;
+		long fl = (flags & ~(long)O_NOFOLLOW) | (nofollow ? O_NOFOLLOW : 0);
+		r = fifo ? open_waiting(c, w, fl) : sys4(SYS_openat, w->dir, w->rel, fl, mode);
+		if (!w->maybe_link || w->follow)
+			return r;
+		if (flags & O_PATH && r >= 0) {
+			/* the link itself was opened */
+			struct stat st;
+			if (sys2(SYS_fstat, r, &st) < 0 || !S_ISLNK(st.st_mode))
+				return r;
+			sys1(SYS_close, r);
+		} else if (r != -ELOOP && !(r == -ENOTDIR && flags & O_DIRECTORY)) {
+			return r;
+		}
+		long e = where_follow(w);
+		if (e < 0)
+			return e;
+		w->maybe_link = false;
+		if (w->readonly && wanted(flags) & W_OK)
+			return -EROFS;
+	}
+	return r;
+}
+
+static long open_tmpfile(struct where *w, long flags, long mode)
+{
+	if (w->maybe_link) {
+		long r = where_follow(w);
+		if (r < 0)
+			return r;
+	}
+	long fd = sys4(SYS_openat, w->dir, w->rel, flags, mode | 0600);
+	if (fd >= 0 && ids_on())
+		new_entry_fd((int)fd, NULL, S_IFREG | ((uint32_t)mode & 07777));
+	return fd;
+}
+
+/* O_CREAT where the new file needs an entry: we must know whether we made it. */
+static long open_creating(struct call *c, struct where *w, long flags, long mode)
+{
+	uint32_t asked = S_IFREG | ((uint32_t)mode & 07777);
+	for (int i = 0; i < 3; i++) {
+		long r = may_change_dir(w, false);
+		long fd = r < 0 ? r
+				: sys4(SYS_openat, w->dir, w->rel,
+				       (flags | O_EXCL | O_NOFOLLOW) & ~(long)O_TRUNC, mode | 0600);
+		if (fd >= 0) {
+			new_entry_fd((int)fd, w, asked);
+			return fd;
+		}
+		if (fd == -EACCES && flags & O_EXCL)
+			return fd;
+		if ((fd != -EEXIST && fd != -EACCES) || flags & O_EXCL)
+			return fd;
+		struct meta m;
+		r = meta_get(w, &m);
+		if (r == -ENOENT && fd == -EACCES)
+			return fd;
+		if (r == 0 && S_ISLNK(m.mode) && w->maybe_link) {
+			r = where_follow(w);
+			if (r < 0)
+				return r;
+			w->maybe_link = false;
+			continue;
+		}
+		r = open_existing(c, w, flags & ~(long)O_CREAT, 0);
+		if (r != -ENOENT)
+			return r;
+	}
+	return -ENOENT;
+}
+
+static long open_at(struct call *c, long flags, long mode)
+{
+	struct where w;
+	flags &= KNOWN_FLAGS;
+	bool tmp = (flags & O_TMPFILE) == O_TMPFILE;
+	bool make = flags & O_CREAT && !(flags & O_PATH) && !tmp;
+	bool follow = !(flags & O_NOFOLLOW) && !(make && flags & O_EXCL);
+	long r = where_find(&w, c->dirfd, c->path, follow ? W_FOLLOW : 0);
+	if (r < 0)
+		return r;
+	if (!make && !tmp)
+		mode = 0;
+	else
+		mode &= 07777;
+	if (w.readonly && !(flags & O_PATH) && (make || wanted(flags) & W_OK))
+		return -EROFS;
+	if (!w.follow && w.guest && !make && !(flags & O_PATH)) {
+		r = proc_open(&w, (int)flags);
+		if (r)
+			return r;
+	}
+	if (tmp)
+		return open_tmpfile(&w, flags, mode);
+	if (make && ids_on() && new_entry_matters(&w, S_IFREG | (uint32_t)mode))
+		return open_creating(c, &w, flags, mode);
+	return open_existing(c, &w, flags, mode);
+}
+
+long h_open(struct call *c)
+{
+	return open_at(c, c->x[0], c->x[1]);
+}
+
+long h_creat(struct call *c)
+{
+	return open_at(c, O_CREAT | O_WRONLY | O_TRUNC, c->x[0]);
+}
+
+long h_openat2(struct call *c)
+{
+	struct open_how how;
+	struct where w;
+	if (c->x[1] < (long)sizeof(how))
+		return -EINVAL;
+	long r = guest_read(&how, (void *)c->x[0], sizeof(how));
+	if (r < 0)
+		return r;
+	uint64_t beneath = RESOLVE_BENEATH | RESOLVE_IN_ROOT;
+	if (!(how.resolve & (beneath | RESOLVE_NO_SYMLINKS)) ||
+	    (how.resolve & RESOLVE_NO_SYMLINKS && how.flags & O_NOFOLLOW))
+		return open_at(c, (long)how.flags, (long)how.mode);
+	/* the caller asks for a closed world below dirfd: the kernel gives it one */
+	r = where_find(&w, c->dirfd, c->path, 0);
+	if (r < 0)
+		return r;
+	bool in = how.resolve & beneath;
+	r = sys4(SYS_openat2, in ? w.from : w.dir, in ? w.in : w.rel, &how, sizeof(how));
+	return r == -ENOSYS || r == -EPERM ? open_at(c, (long)how.flags, (long)how.mode) : r;
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * signals.h — SIGSYS is how the kernel hands us a call, so it can never be blocked or ignored; the
+ * guest is told whatever it set.
+ */
+#pragma once
+#include "guest.h"
+
+long h_sigaction(struct call *c);
+long h_sigprocmask(struct call *c);
+long h_sigsuspend(struct call *c);
+long h_ppoll(struct call *c);
+long h_epoll_pwait(struct call *c);
+long h_pselect(struct call *c);
+long h_seccomp(struct call *c);
+long h_close_range(struct call *c);
+void signals_init(void);
+/* A call that may wait: with the guest's signal mask, so that it can be interrupted. */
+long call_waiting(struct call *c, long nr, const long a[6]);

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Stacks. The words that say which are taken lie in a page that fork() empties in the child, where
+ * only one thread exists and none of them is in use. The same page tells a vfork child (it sees its
+ * parent's pid there) from a fork child (it sees 0).
+ */
+#include "guest.h"
+#include "slots.h"
+#include <sys/mman.h>
+
+struct words {
+	int32_t owner; /* pid of the process this memory belongs to */
+	uint32_t taken[SLOTS];
+};
+static union {
+	struct words w;
+	char page[PAGE];
+} words __attribute__((aligned(4096)));
+static char stacks[SLOTS][SLOT_SIZE] __attribute__((aligned(4096)));
+static bool wiped; /* fork() does empty the page */
+
+void slots_init(void)
+{
+	wiped = sys3(SYS_madvise, &words, PAGE, MADV_WIPEONFORK) == 0;
+	words.w.owner = (int32_t)sys0(SYS_getpid);
+}
+
+int slot_take(void)
+{
+	if (!words.w.owner)
+		words.w.owner = (int32_t)sys0(SYS_getpid);
+	for (;;) {
+		for (int i = 0; i < SLOTS; i++)
+			if (!__atomic_load_n(&words.w.taken[i], __ATOMIC_RELAXED) &&
+			    !__atomic_exchange_n(&words.w.taken[i], 1, __ATOMIC_ACQUIRE))
+				return i;
+		sys0(SYS_sched_yield);
+	}
+}
+
+void slot_give(int slot)
+{
+	__atomic_store_n(&words.w.taken[slot], 0, __ATOMIC_RELEASE);
+}
+
+char *slot_top(int slot)
+{
+	return stacks[slot] + SLOT_SIZE - 64;
+}
+
+uint32_t *slot_word(int slot)
+{
+	return &words.w.taken[slot];
+}
+
+bool slot_is_guest_of_parent(void)
+{
+	int32_t pid = (int32_t)sys0(SYS_getpid);
+	if (!wiped)
+		words.w.owner = pid;
+	return words.w.owner != pid;
+}

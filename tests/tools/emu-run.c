@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * emu-run [-u UID[:GID]] [-b SOURCE:TARGET[:ro]]... [-m paths|ids|both] [-C DIR] ROOT COMMAND...
+ *
+ * Runs a command under the interposer with nothing else around it: no wall, no limits. For the
+ * interposer's own tests and for measuring; the sandbox does the same with its wall.
+ */
+#include <cooper/interpose.h>
+#include <cooper/owntab.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define FD_BASE 960
+
+static void fail(const char *what)
+{
+	perror(what);
+	exit(125);
+}
+
+static void host_name(int fd, char *out, size_t size)
+{
+	char path[64];
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	ssize_t n = readlink(path, out, size - 1);
+	if (n < 0)
+		fail(path);
+	out[n] = '\0';
+}
+
+static void add_mount(struct co_ip_session *s, const char *source, const char *target,
+		      unsigned flags)
+{
+	struct co_ip_mount *m = &s->mounts[s->n_mounts];
+	int number = FD_BASE + CO_IPF_MOUNTS + (int)s->n_mounts;
+	int fd = open(source, O_PATH);
+	struct stat st;
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return;
+	if (!S_ISDIR(st.st_mode))
+		flags |= CO_IPM_FILE;
+	snprintf(m->target, sizeof(m->target), "%s", target);
+	host_name(fd, m->source, sizeof(m->source));
+	m->flags = flags;
+	m->fd = number;
+	if (dup2(fd, number) < 0)
+		fail("dup2");
+	close(fd);
+	s->n_mounts++;
+}
+
+static void put(int fd, int number)
+{
+	if (fd < 0 || dup2(fd, FD_BASE + number) < 0)
+		fail("descriptor");
+	close(fd);
+}
+
+static int image_fd(void)
+{
+	int fd = memfd_create("cooper-interposer", 0);
+	if (fd < 0 ||
+	    write(fd, co_interpose_image, co_interpose_size) != (ssize_t)co_interpose_size)
+		fail("image");
+	char path[64];
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	int ro = open(path, O_RDONLY);
+	close(fd);
+	return ro;
+}
+
+static const char *const devices[] = {"null", "zero", "full", "random", "urandom", "tty", NULL};
+
+static void standard_mounts(struct co_ip_session *s)
+{
+	char source[64];
+	add_mount(s, "/proc", "/proc", CO_IPM_PROC);
+	add_mount(s, "/sys", "/sys", 0);
+	for (int i = 0; devices[i]; i++) {
+		snprintf(source, sizeof(source), "/dev/%s", devices[i]);
+		add_mount(s, source, source, 0);
+	}
+	add_mount(s, "/dev/pts", "/dev/pts", 0);
+	add_mount(s, "/dev/shm", "/dev/shm", 0);
+	add_mount(s, "/dev/ptmx", "/dev/ptmx", 0);
+	add_mount(s, "/etc/resolv.conf", "/etc/resolv.conf", CO_IPM_READONLY);
+}
+
+static void fill_cred(struct co_ip_cred *c, unsigned uid, unsigned gid)
+{
+	c->ruid = c->euid = c->suid = c->fsuid = uid;
+	c->rgid = c->egid = c->sgid = c->fsgid = gid;
+	c->bounding = 0xa80425fb;
+	c->effective = c->permitted = uid ? 0 : c->bounding;
+	c->n_groups = 1;
+	c->groups[0] = gid;
+}
+
+static void links(int root)
+{
+	static const char *const l[][2] = {{"dev/fd", "/proc/self/fd"},
+					   {"dev/stdin", "/proc/self/fd/0"},
+					   {"dev/stdout", "/proc/self/fd/1"},
+					   {"dev/stderr", "/proc/self/fd/2"}};
+	for (int i = 0; i < 4; i++)
+		if (symlinkat(l[i][1], root, l[i][0]) < 0)
+			continue;
+}
+
+static char **with_message(void)
+{
+	extern char **environ;
+	static char message[64];
+	size_t n = 0;
+	while (environ[n])
+		n++;
+	char **env = calloc(n + 2, sizeof(*env));
+	memcpy(env, environ, n * sizeof(*env));
+	snprintf(message, sizeof(message), "%s=boot %x", CO_IP_ENV, FD_BASE);
+	env[n] = message;
+	return env;
+}
+
+int main(int argc, char **argv)
+{
+	struct co_err err = CO_ERR_INIT;
+	struct co_owntab *tab;
+	struct rlimit lim = {2048, 4096};
+	unsigned uid = 0, gid = 0;
+	const char *dir = "/", *table = NULL;
+	int session = memfd_create("session", 0), o;
+	getrlimit(RLIMIT_NOFILE, &lim);
+	if (session < 0 || ftruncate(session, CO_IP_SESSION_SIZE) < 0)
+		fail("session");
+	struct co_ip_session *s =
+		mmap(NULL, CO_IP_SESSION_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, session, 0);
+	s->magic = CO_IP_MAGIC;
+	s->flags = CO_IP_PATHS | CO_IP_IDS;
+	standard_mounts(s);
+	while ((o = getopt(argc, argv, "+u:b:m:C:t:")) != -1) {
+		char *a = optarg ? strtok(optarg, ":") : NULL, *b = strtok(NULL, ":"),
+		     *c = strtok(NULL, ":");
+		if (o == 'u')
+			uid = (unsigned)strtoul(a, NULL, 10),
+			gid = b ? (unsigned)strtoul(b, NULL, 10) : uid;
+		else if (o == 'b')
+			add_mount(s, a, b, c ? CO_IPM_READONLY : 0);
+		else if (o == 'm')
+			s->flags = *a == 'p' ? CO_IP_PATHS : *a == 'i' ? CO_IP_IDS : s->flags;
+		else if (o == 'C')
+			dir = a;
+		else if (o == 't')
+			table = a;
+	}
+	if (argc - optind < 2)
+		return 125;
+	int root = open(argv[optind], O_PATH | O_DIRECTORY);
+	if (root < 0)
+		fail(argv[optind]);
+	links(root);
+	if (!(table && co_owntab_open(&tab, table, &err) == 0)) {
+		co_err_clear(&err);
+		if (co_owntab_create(&tab, table, &err) < 0)
+			fail(err.msg);
+	}
+	host_name(root, s->root, sizeof(s->root));
+	char alias[32];
+	snprintf(alias, sizeof(alias), "/tmp/.co%d", getpid());
+	unlink(alias);
+	if (symlink(s->root, alias) == 0)
+		snprintf(s->alias, sizeof(s->alias), "%s", alias);
+	snprintf(s->program, sizeof(s->program), "%s", argv[optind + 1]);
+	if (s->flags & CO_IP_PATHS) {
+		char here[64];
+		snprintf(here, sizeof(here), ".%s", dir);
+		if (fchdir(open(argv[optind], O_RDONLY)) < 0 || chdir(here) < 0)
+			fail(dir);
+	} else {
+		s->n_mounts = 0;
+	}
+	s->fd_base = FD_BASE;
+	s->n_fds = CO_IPF_MOUNTS + s->n_mounts;
+	s->real_uid = getuid();
+	s->real_gid = getgid();
+	s->umask = umask(022);
+	umask(s->umask);
+	fill_cred(&s->cred, uid, gid);
+	put(root, CO_IPF_ROOT);
+	put(dup(co_owntab_fd(tab)), CO_IPF_TABLE);
+	put(session, CO_IPF_SESSION);
+	put(image_fd(), CO_IPF_IMAGE);
+	syscall(SYS_execveat, FD_BASE + CO_IPF_IMAGE, "", argv + optind + 1, with_message(),
+		AT_EMPTY_PATH);
+	fail("execveat");
+}
