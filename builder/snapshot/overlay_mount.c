@@ -18,8 +18,8 @@ static int open_lower(struct co_rootfs *r, const struct co_digest *d)
 	return openat(co_store_fd(r->store), path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 }
 
-/* A layer that lies higher up once more (two steps that changed nothing make the same one): all that
- * it does is done up there, and overlayfs refuses a directory that is named twice. */
+/* A layer that lies higher up once more (two steps that changed nothing make the same one): all
+ * that it does is done up there, and overlayfs refuses a directory that is named twice. */
 static bool covered(const struct overlay *o, size_t index)
 {
 	for (size_t i = index + 1; i < o->n; i++)
