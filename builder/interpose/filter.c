@@ -7,7 +7,7 @@
 #include <linux/prctl.h>
 #include <linux/seccomp.h>
 
-extern char etext[];
+extern char etext[] __attribute__((visibility("hidden")));
 
 struct prog {
 	struct sock_filter f[1600];
