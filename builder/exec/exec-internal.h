@@ -163,6 +163,9 @@ int add_remote(struct co_exec *x, const struct co_step *step, const char *source
 	       struct copy_job *job, struct co_err *err) co_must_check;
 bool source_is_remote(const char *source);
 
+/* op_run.c: what gethostname() gives in the step */
+const char *run_hostname(const struct co_step *step);
+
 /* op_mounts.c */
 struct mount_set {
 	struct co_mount_op *ops;

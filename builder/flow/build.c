@@ -202,10 +202,13 @@ static int build_platform(struct build *b, const struct co_platform *platform,
 	struct co_exec *x = NULL;
 	struct co_exec_opts xo;
 	struct co_built built = {0};
-	exec_opts(b, &xo);
 	int r = co_plan_make(&plan, &b->arena, b->ast, &po, err);
+	if (!r)
+		r = epoch_choose(b, plan, err);
 	if (r < 0)
 		return r;
+	exec_opts(b, &xo);
+	special_unused(b, plan);
 	co_emit(b->bus, (struct co_event){.kind = CO_EV_BUILD_START,
 					  .name = b->source.name,
 					  .count = (int)plan->n_steps});
@@ -214,7 +217,7 @@ static int build_platform(struct build *b, const struct co_platform *platform,
 		r = co_exec_run(x, &built, err);
 	if (!r)
 		r = finish_image(b, x, &built, desc, config, err);
-	if (!r && o->n_platforms <= 1)
+	if (!r && o->n_platforms <= 1 && !b->as_index)
 		r = outputs_write(b, desc, x, err);
 	co_exec_close(x);
 	return r;
@@ -232,7 +235,7 @@ static int build_all(struct build *b, struct co_build_result *res, struct co_err
 		if (r < 0)
 			return r;
 	}
-	if (n == 1) {
+	if (n == 1 && !b->as_index) {
 		res->desc = descs[0];
 		return 0;
 	}
@@ -277,11 +280,11 @@ static int run(struct build *b, struct co_build_result *res, struct co_err *err)
 	if (!r)
 		r = co_dockerfile_parse(&b->ast, &b->arena, &b->source, err);
 	if (!r)
+		r = special_check(b, err);
+	if (!r)
 		r = lint(b, err);
 	if (!r && b->o->preview)
 		return preview(b, err);
-	if (!r)
-		r = epoch_choose(b, err);
 	if (!r)
 		r = build_all(b, res, err);
 	if (!r)
