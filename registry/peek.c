@@ -54,7 +54,7 @@ static enum answer ask(const struct sockaddr *to, socklen_t size, const char *ho
 			return error == ECONNREFUSED ? NOBODY : UNCLEAR;
 	}
 	int n = snprintf(text, sizeof(text),
-			 "GET /v2/ HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", host);
+			 "GET / HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", host);
 	if (n >= (int)sizeof(text) || send(fd, text, (size_t)n, MSG_NOSIGNAL) != n)
 		return UNCLEAR;
 	size_t got = 0;
