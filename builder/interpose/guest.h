@@ -110,6 +110,7 @@ struct state {
 	char exe[PATH_SIZE];	   /* guest's path of the program */
 	char exec_name[PATH_SIZE]; /* as execve was given it: AT_EXECFN */
 	char root[PATH_SIZE];	   /* guest's chroot, "" for none */
+	bool no_openat2;
 	bool any_readonly;	   /* a directory is mounted read-only */
 	uint64_t mount_names;	   /* a set of (first letter, length) of mounts' last components */
 };

@@ -6,7 +6,8 @@
 
 #define SYS_BIT (1ull << (SIGSYS - 1))
 
-extern char arch_sigsys[], arch_restorer[];
+#define hidden __attribute__((visibility("hidden")))
+extern char arch_sigsys[] hidden, arch_restorer[] hidden;
 
 void signals_init(void)
 {

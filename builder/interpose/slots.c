@@ -7,6 +7,7 @@
 #include "guest.h"
 #include "slots.h"
 #include <sys/mman.h>
+#include <sys/uio.h>
 
 struct words {
 	int32_t owner; /* pid of the process this memory belongs to */
@@ -17,18 +18,38 @@ static union {
 	char page[PAGE];
 } words __attribute__((aligned(4096)));
 static char stacks[SLOTS][SLOT_SIZE] __attribute__((aligned(4096)));
-static bool wiped; /* fork() does empty the page */
+static bool wiped;     /* fork() does empty the page */
+static int32_t before; /* the owner before the last fork */
+static volatile int32_t mark;
+
+/* Does the process see what we write? */
+static bool shares_memory(int32_t pid)
+{
+	int32_t seen = 0;
+	struct iovec l = {&seen, sizeof(seen)}, r = {(void *)(uintptr_t)&mark, sizeof(seen)};
+	mark = (int32_t)sys0(SYS_gettid);
+	return sys6(SYS_process_vm_readv, pid, (long)&l, 1, (long)&r, 1, 0) == sizeof(seen) &&
+	       seen == mark;
+}
+
+/* The first call after a fork: made by the new process, or already by a vfork child of it. */
+static void find_owner(void)
+{
+	int32_t pid = (int32_t)sys0(SYS_getpid), parent = (int32_t)sys0(SYS_getppid);
+	bool guest = wiped && parent != before && parent > 0 && shares_memory(parent);
+	words.w.owner = before = guest ? parent : pid;
+}
 
 void slots_init(void)
 {
 	wiped = sys3(SYS_madvise, &words, PAGE, MADV_WIPEONFORK) == 0;
-	words.w.owner = (int32_t)sys0(SYS_getpid);
+	words.w.owner = before = (int32_t)sys0(SYS_getpid);
 }
 
 int slot_take(void)
 {
 	if (!words.w.owner)
-		words.w.owner = (int32_t)sys0(SYS_getpid);
+		find_owner();
 	for (;;) {
 		for (int i = 0; i < SLOTS; i++)
 			if (!__atomic_load_n(&words.w.taken[i], __ATOMIC_RELAXED) &&

@@ -104,7 +104,7 @@ static int place(struct step *st, const struct item *it, unsigned number)
 	if (forbidden(path))
 		return co_fail(st->err, CO_E_SANDBOX,
 			       "mount target %s: nothing may be mounted there", op->target);
-	auto_fd target = stub_open(&st->stubs, st->in, path, dir, st->err);
+	auto_fd target = stub_open(&st->stubs, st->in, op->target, dir, st->err);
 	if (target < 0)
 		return target;
 	if (mount_one(st, it, number, target) < 0)

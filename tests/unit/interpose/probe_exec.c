@@ -210,9 +210,9 @@ void probe_sockets(void)
 	stream("rel", "/work-sockets/rel");
 	TRY(mkdir("dir", 0755));
 	TRY(symlink("/work-sockets/dir", "link"));
-	stream("link/through", "dir/through");
+	stream("/work-sockets/dir/through", "link/through");
 	TRY(symlink("/work-sockets/dir/through2", "to-socket"));
-	stream("dir/through2", "to-socket");
+	stream("/work-sockets/dir/through2", "to-socket");
 	memset(deep + 14, 'x', 60);
 	stream(deep, deep);
 	memset(deep + 14, 'y', 80);
@@ -243,7 +243,7 @@ static void mask_text(const char *name)
 	sigset_t s;
 	sigprocmask(SIG_SETMASK, NULL, &s);
 	printf("%s:", name);
-	for (int i = 1; i < 32; i++)
+	for (int i = 1; i < SIGSYS; i++)
 		if (sigismember(&s, i))
 			printf(" %d", i);
 	printf("\n");
