@@ -63,6 +63,7 @@ static void many_steps(void **state)
 	int64_t t = co_mono_ns();
 	step(&w, &j, o);
 	assert_int_equal(o->code, 0);
+	assert_int_equal(o->res.status, 0);
 	assert_true(co_mono_ns() - t < 60000000000);
 	assert_true(o->res.max_rss_kb > 0);
 	world_close(&w);
