@@ -33,7 +33,7 @@ static void killed(enum who who)
 	world_open(&w, who);
 	struct job j = {.script = "echo ready; setsid sleep 54323 & sleep 54323"};
 	pid_t pid = builder_start(&w, &j, o);
-	for (int i = 0; i < 500 && !strstr(o->out, "ready"); i++)
+	for (int i = 0; i < 1000 && !alive("54323"); i++)
 		co_sleep_ms(10);
 	assert_true(alive("54323"));
 	kill(pid, SIGKILL);
