@@ -41,7 +41,7 @@
 #define sys5(n, a, b, c, d, e) sys6((n), (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), 0)
 
 #define PATH_SIZE 4096
-#define PAGE	  4096ul
+#define PAGE	  4096ul /* the smallest there is; g.page is what the kernel uses */
 
 /* The kernel's struct stat differs from no C library's on our architectures. */
 struct stat;
@@ -97,6 +97,7 @@ struct state {
 	const struct co_ip_session *ses;
 	struct shared *shared;
 	struct owntab_map *tab;
+	uint64_t page;
 	uint32_t fd_base, n_fds, flags;
 	uint32_t real_uid, real_gid;
 	struct co_ip_cred cred;
