@@ -43,7 +43,7 @@ static long settle(struct meta *m, struct where *w, uint32_t asked, int fd, cons
 	if (S_ISLNK(asked))
 		mode = S_IFLNK | 0777;
 	bool device = S_ISCHR(asked) || S_ISBLK(asked);
-	uint32_t disk = device ? 0600 : meta_disk(mode);
+	uint32_t disk = device ? 0 : meta_disk(mode);
 	if (!S_ISLNK(asked) && (m->disk_mode & 07777) != disk) {
 		long r = path ? sys3(SYS_fchmodat, AT_FDCWD, path, disk)
 			      : sys2(SYS_fchmod, fd, disk);

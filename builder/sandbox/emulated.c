@@ -272,8 +272,12 @@ static int run_guest(struct co_sandbox *s, const struct co_root *root, const str
 			       "--security=insecure needs the userns sandbox");
 	if (s->wants_owners && !root->owners)
 		return co_fail(err, CO_E_INTERNAL, "sandbox emulated without an ownership table");
+	/* without a name space of its own the step has this machine's name */
+	char name[256] = "";
+	struct co_run known_as = {.hostname =
+					  gethostname(name, sizeof(name) - 1) == 0 ? name : NULL};
 	st.resolv = step_resolv_conf();
-	st.hosts = step_hosts(run);
+	st.hosts = step_hosts(&known_as);
 	int r = prepare(&st, &g, e, err);
 	if (!r)
 		r = go(&st, &g, &res, err);

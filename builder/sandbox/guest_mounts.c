@@ -70,7 +70,7 @@ static int claim(struct guest *g, int dirfd, const char *name, uint32_t uid, uin
 
 static int empty_file(int dir, const char *name)
 {
-	auto_fd fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	auto_fd fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0);
 	return fd < 0 ? -1 : 0;
 }
 
