@@ -236,7 +236,9 @@ static long go_to(struct where *w)
 	long fd = where_open(w, O_PATH | O_DIRECTORY);
 	if (fd < 0)
 		return fd;
+	name_cwd_changed();
 	long r = sys1(SYS_fchdir, fd);
+	name_cwd_changed();
 	sys1(SYS_close, fd);
 	return r;
 }
@@ -261,7 +263,10 @@ long h_fchdir(struct call *c)
 	if (ids_on() && !cred_plain_root() && meta_get_fd((int)c->a[0], &m) == 0 &&
 	    S_ISDIR(m.mode) && may(&m, X_OK) < 0)
 		return -EACCES;
-	return sys1(SYS_fchdir, c->a[0]);
+	name_cwd_changed();
+	long r = sys1(SYS_fchdir, c->a[0]);
+	name_cwd_changed();
+	return r;
 }
 
 long h_chroot(struct call *c)

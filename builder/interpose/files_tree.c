@@ -131,8 +131,12 @@ static long remove_entry(struct call *c, bool dir)
 		return r;
 	if (dir && w.guest && text_eq(w.guest, "/"))
 		return -EBUSY;
-	if (dir)
-		return sys3(SYS_unlinkat, w.dir, w.rel, AT_REMOVEDIR);
+	if (dir) {
+		r = sys3(SYS_unlinkat, w.dir, w.rel, AT_REMOVEDIR);
+		if (r == 0)
+			__atomic_fetch_add(&g.shared->rmdirs, 1, __ATOMIC_ACQ_REL);
+		return r;
+	}
 	bool forget = ids_on() && owntab_load(&g.tab->changes) && meta_get(&w, &m) == 0 &&
 		      m.claimed && !m.key.birth && m.nlink <= 1;
 	bool link = m.disk_mode ? S_ISLNK(m.disk_mode)
