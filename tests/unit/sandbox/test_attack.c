@@ -263,6 +263,7 @@ int main(int argc, char **argv)
 	if (argc == 2 && !strcmp(argv[0], "/attack"))
 		return attack_main(argv[1]);
 	auto_fd listener = listen_abstract();
+	(void)listener;
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(from_root),  cmocka_unit_test(from_root_as_app),
 		cmocka_unit_test(from_range), cmocka_unit_test(from_single),
