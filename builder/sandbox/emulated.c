@@ -156,19 +156,6 @@ static int start(struct start *a, pid_t *pid, struct co_err *err)
 
 /* ---- the builder ---- */
 
-/* The step's environment and the interposer's message behind it. */
-static const char **environment(const struct co_run *run, const char *message)
-{
-	size_t n = 0;
-	while (run->env && run->env[n])
-		n++;
-	const char **env = co_xcalloc(n + 2, sizeof(*env));
-	if (n)
-		memcpy(env, run->env, n * sizeof(*env));
-	env[n] = message;
-	return env;
-}
-
 static void tell_limits(const struct step *st, bool landlock)
 {
 	struct co_bus *bus = st->s->bus;
@@ -197,7 +184,7 @@ static int prepare(struct step *st, struct guest *g, struct emulated *e, struct 
 		return r;
 	st->landlock = guest_landlock(g);
 	tell_limits(st, st->landlock >= 0);
-	auto_free const char **env = environment(st->run, g->message);
+	auto_free const char **env = guest_env(g);
 	struct co_run run = *st->run;
 	run.env = env;
 	uint32_t flags = INIT_NO_NEW_PRIVS | INIT_REAPER | INIT_INTERPOSED |
