@@ -160,8 +160,8 @@ static void attacks(struct world *w, const struct kind *k, struct outcome *o)
 		 "ln -s %s/outside/sentinel /tmp/l; cat /tmp/l 2>/dev/null; rm /tmp/l\n"
 		 "cd /proc/self/fd; for f in *; do cat $f/outside/sentinel 2>/dev/null; done\n"
 		 "cat /proc/1/root%s/outside/sentinel 2>/dev/null\n"
-		 "echo x >/proc/sys/kernel/core_pattern 2>/dev/null && echo core\n"
-		 "echo x >/sys/kernel/mm/ksm/run 2>/dev/null && echo sys\n"
+		 "echo core >/proc/sys/kernel/core_pattern 2>/dev/null && echo core\n"
+		 "echo 0 >/sys/kernel/mm/ksm/run 2>/dev/null && echo sys\n"
 		 "exit 0",
 		 self, self, self, w->dir, w->dir, w->dir, w->dir);
 	one_step(w, k, o, script, "");
