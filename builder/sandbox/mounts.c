@@ -62,7 +62,8 @@ static int mount_tmpfs(const struct co_mount_op *op, int target)
 	if (op->size)
 		snprintf(data + n, sizeof(data) - (size_t)n, ",size=%llu",
 			 (unsigned long long)op->size);
-	return mount_fs("tmpfs", data, MS_NOSUID | MS_NODEV, target);
+	return mount_fs("tmpfs", data, MS_NOSUID | MS_NODEV | (op->readonly ? MS_RDONLY : 0),
+			target);
 }
 
 static int mount_one(struct step *st, const struct item *it, unsigned number, int target)
