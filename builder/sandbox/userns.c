@@ -14,6 +14,25 @@
 
 #define STACK (512u << 10)
 
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define __SANITIZE_ADDRESS__ 1
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+/* The child never returns from its functions: what the last one marked on the same stack stays. */
+static void fresh_stack(void *stack)
+{
+	__asan_unpoison_memory_region(stack, STACK);
+}
+#else
+static void fresh_stack(void *stack)
+{
+	(void)stack;
+}
+#endif
+
 struct userns {
 	struct filter filter[2][2]; /* [own network][32-bit image] */
 	int image;
@@ -89,7 +108,9 @@ static int prepare(struct step *st, struct userns *u, struct co_err *err)
 	struct filter *f = &u->filter[own_net][compat];
 	int r = run->insecure || f->insns ? 0 : seccomp_build(f, own_net, compat, err);
 	if (!r)
-		r = step_pipes(st, err);
+		r = open_pipes(st, err);
+	if (!r)
+		r = agents_open(st, err);
 	if (r < 0)
 		return r;
 	if (!run->insecure && !own_net)
@@ -116,6 +137,7 @@ static int start(struct step *st, pid_t *pid, struct co_err *err)
 			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
 	if (stack == MAP_FAILED)
 		return co_fail_sys(err, "make a stack for the step");
+	fresh_stack(stack);
 	/* the builder's signal handlers must not run in the child */
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, &before);
@@ -176,6 +198,11 @@ static int go(struct step *st, struct co_result *res, struct co_err *err)
 	}
 	if (p.reported && p.report.kind == INIT_FAILED)
 		return not_started(st, &p.report, err);
+	/* killed, by a limit of ours or for want of memory: that is an end; anything else is not */
+	if (!p.reported && !(WIFSIGNALED(res->status) && WTERMSIG(res->status) == SIGKILL) &&
+	    !p.over_procs && !res->oom)
+		return co_fail(err, CO_E_SANDBOX, "the step's first process died (status %#x)",
+			       (unsigned)res->status);
 	if (p.over_procs)
 		co_warn(st->s->bus, NULL, "the step was stopped: more than %llu processes",
 			(unsigned long long)st->run->pids);
@@ -190,6 +217,7 @@ void step_close(struct step *st)
 		      &st->status[1], &st->landlock, &st->spec,	   &st->input};
 	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
 		co_close_fd(fds[i]);
+	agents_close(st);
 	free(st->resolv);
 	free(st->hosts);
 }
