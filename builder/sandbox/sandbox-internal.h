@@ -127,6 +127,7 @@ int stub_open(struct stubs *s, int root, const char *path, bool dir, struct co_e
 void stubs_remove(struct stubs *s, int root);
 
 /* One step at work; the child shares this memory. */
+struct guest;
 struct step {
 	const struct co_sandbox *s;
 	const struct co_root *root;
@@ -140,6 +141,7 @@ struct step {
 	int spec;
 	int landlock;
 	int out[2], errs[2], status[2], input;
+	struct guest *guest; /* the interposer's world; NULL: none */
 	struct co_err *err;
 	/* the child's */
 	const char *points[2]; /* directories of the machine, covered */

@@ -2,7 +2,7 @@
  *
  * The sandbox "userns": namespaces of the kernel, as root or below a user namespace.
  */
-#include "sandbox-internal.h"
+#include "guest.h"
 #include <cooper/fs.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -36,6 +36,7 @@ static void fresh_stack(void *stack)
 struct userns {
 	struct filter filter[2][2]; /* [own network][32-bit image] */
 	int image;
+	int interposer; /* where one id is all there is, others are virtual; else -1 */
 	bool setgroups, grouped;
 	struct group group;
 };
@@ -56,6 +57,7 @@ static void userns_close(struct co_sandbox *s)
 	for (int i = 0; i < 4; i++)
 		free(u->filter[i / 2][i % 2].insns);
 	co_close_fd(&u->image);
+	co_close_fd(&u->interposer);
 	group_close(&u->group);
 	free(u);
 	free(s);
@@ -76,6 +78,8 @@ static int userns_open(struct co_sandbox **out, enum co_place place, struct co_b
 	u->image = spec_image_fd();
 	u->setgroups = may_setgroups();
 	u->group.fd = -1;
+	u->interposer = place == CO_PLACE_SINGLE ? guest_image() : -1;
+	s->wants_owners = u->interposer >= 0;
 	if (u->image < 0) {
 		co_fail_sys(err, "prepare the step's first process");
 		userns_close(s);
@@ -100,6 +104,22 @@ int step_pipes(struct step *st, struct co_err *err)
 	return 0;
 }
 
+/* The interposer's: the one real id, and the message to it. */
+static int guest_orders(struct step *st, const struct filter *f, uint32_t flags, struct co_err *err)
+{
+	auto_free const char **env = guest_env(st->guest);
+	struct co_run run = *st->run;
+	run.env = env;
+	run.uid = run.gid = 0;
+	run.n_groups = 0;
+	flags = (flags & ~(uint32_t)INIT_SETGROUPS) | INIT_INTERPOSED | INIT_NO_NEW_PRIVS;
+	st->spec = spec_make(&run, f, &st->limits, flags, creds_caps(st->run->insecure));
+	if (st->spec < 0 ||
+	    spec_interposer(st->spec, st->guest->session->fd_base + CO_IPF_IMAGE) < 0)
+		return co_fail_sys(err, "write the step's orders");
+	return 0;
+}
+
 static int prepare(struct step *st, struct userns *u, struct co_err *err)
 {
 	const struct co_run *run = st->run;
@@ -121,6 +141,8 @@ static int prepare(struct step *st, struct userns *u, struct co_err *err)
 	limits_open(&st->limits, &u->group, run);
 	uint32_t flags =
 		(u->setgroups ? INIT_SETGROUPS : 0) | (st->landlock >= 0 ? INIT_LANDLOCK : 0);
+	if (st->guest)
+		return guest_orders(st, run->insecure ? NULL : f, flags, err);
 	st->spec = spec_make(run, run->insecure ? NULL : f, &st->limits, flags,
 			     creds_caps(run->insecure));
 	return st->spec < 0 ? co_fail_sys(err, "write the step's orders") : 0;
@@ -259,9 +281,17 @@ static int userns_run(struct co_sandbox *s, const struct co_root *root, const st
 			  .input = -1};
 	st.resolv = step_resolv_conf();
 	st.hosts = step_hosts(run);
-	int r = prepare(&st, u, err);
+	struct guest g = {.session_fd = -1, .dir = -1};
+	int r = 0;
+	if (u->interposer >= 0 && root->owners) {
+		st.guest = &g;
+		r = guest_open(&g, &st, u->interposer, CO_IP_IDS, err);
+	}
+	if (!r)
+		r = prepare(&st, u, err);
 	if (!r)
 		r = go(&st, &res, err);
+	guest_close(&g);
 	stubs_remove(&st.stubs, root->fd);
 	limits_close(&st.limits, &res);
 	step_close(&st);
