@@ -25,6 +25,7 @@ struct copy_job {
 struct pending_step {
 	struct co_step step;
 	bool looked_up;
+	bool apart; /* the stage's tree does not have its layer yet */
 	struct co_digest key;
 	struct copy_job job;
 	bool has_job;
@@ -173,6 +174,9 @@ bool source_is_remote(const char *source);
 const char *run_hostname(const struct co_step *step);
 
 /* op_mounts.c */
+const struct co_secret *secret_find(const struct co_secret *list, size_t n, const char *id);
+int secret_read(struct co_exec *x, const struct co_secret *s, const char **data, size_t *len,
+		struct co_err *err) co_must_check;
 struct mount_set {
 	struct co_mount_op *ops;
 	size_t n;

@@ -236,7 +236,7 @@ static int open_cache(struct co_exec *x, struct stage_run *st, const struct co_s
 	return 0;
 }
 
-static const struct co_secret *find_secret(const struct co_secret *list, size_t n, const char *id)
+const struct co_secret *secret_find(const struct co_secret *list, size_t n, const char *id)
 {
 	for (size_t i = 0; i < n; i++)
 		if (!strcmp(list[i].id, id))
@@ -244,8 +244,8 @@ static const struct co_secret *find_secret(const struct co_secret *list, size_t 
 	return NULL;
 }
 
-static int read_secret(struct co_exec *x, const struct co_secret *s, const char **data, size_t *len,
-		       struct co_err *err)
+int secret_read(struct co_exec *x, const struct co_secret *s, const char **data, size_t *len,
+		struct co_err *err)
 {
 	if (s->env) {
 		const char *v = getenv(s->env);
@@ -282,7 +282,7 @@ static void remember_secret(struct co_exec *x, struct mount_set *m, const char *
 static int open_secret(struct co_exec *x, struct stage_run *st, const struct co_mount *mt,
 		       struct mount_set *m, struct co_err *err)
 {
-	const struct co_secret *s = find_secret(x->o->secrets, x->o->n_secrets, mt->id);
+	const struct co_secret *s = secret_find(x->o->secrets, x->o->n_secrets, mt->id);
 	if (!s) {
 		if (!mt->required)
 			return 0;
@@ -293,7 +293,7 @@ static int open_secret(struct co_exec *x, struct stage_run *st, const struct co_
 	}
 	const char *data = "";
 	size_t len;
-	int r = read_secret(x, s, &data, &len, err);
+	int r = secret_read(x, s, &data, &len, err);
 	if (r < 0)
 		return r;
 	remember_secret(x, m, data);
@@ -319,7 +319,7 @@ static int open_ssh(struct co_exec *x, struct stage_run *st, const struct co_mou
 		    unsigned number, struct mount_set *m, struct co_err *err)
 {
 	const char *id = mt->id && *mt->id ? mt->id : "default";
-	const struct co_secret *s = find_secret(x->o->ssh, x->o->n_ssh, id);
+	const struct co_secret *s = secret_find(x->o->ssh, x->o->n_ssh, id);
 	if (!s) {
 		if (!mt->required)
 			return 0;

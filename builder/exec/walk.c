@@ -90,7 +90,7 @@ static int one_step(struct co_exec *x, struct stage_run *st, bool cached_only, s
 		r = step_fail_at(x, step, err);
 	if (!r && step->layer)
 		stage_add_layer(x, st, &st->pending.layer);
-	if (!r && step->layer && !hit)
+	if (!r && step->layer && !hit && !st->pending.apart)
 		st->fs_layers = st->n_layers;
 	if (!r)
 		r = walk_apply(x, st, step, err);
