@@ -58,7 +58,7 @@ void cred_set(struct co_registry *r, const char *host, const char *user, const c
 	c->key = co_xstrdup(host);
 	c->user = co_xstrdup(user);
 	c->password = co_xstrdup(password);
-	c->from = co_xstrdup("the given user name and password");
+	c->from = co_xstrdup("this login");
 	c->fixed = true;
 	c->next = r->creds;
 	r->creds = c;

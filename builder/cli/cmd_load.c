@@ -40,6 +40,12 @@ struct names {
 static void add_name(struct names *l, const char *select, const char *name)
 {
 	struct co_arena *a = l->c->arena;
+	struct co_ref ref;
+	struct co_err ignore = CO_ERR_INIT;
+	char full[1024];
+	/* an archive says the same name twice: short for docker, long for others */
+	if (co_ref_parse(&ref, name, &ignore) == 0)
+		name = co_ref_str(&ref, full, sizeof(full));
 	for (size_t i = 0; i < l->n; i++)
 		if (!strcmp(l->items[i].name, name))
 			return;

@@ -4,7 +4,9 @@
  */
 #include "cli.h"
 #include <cooper/clock.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -94,6 +96,8 @@ int main(int argc, char **argv)
 		error_print(stderr, &err, color_wanted(stderr));
 	co_arena_release(&arena);
 	if (fflush(stdout) != 0 && r == 0) {
+		if (errno == EPIPE) /* the reader has seen enough */
+			return 128 + SIGPIPE;
 		fprintf(stderr, "error: write standard output\n");
 		return 70;
 	}

@@ -78,7 +78,7 @@ static void transfer(struct plain *p, const struct co_event *ev)
 		return;
 	auto_buf b = CO_BUF_INIT(CO_BUF_SMALL);
 	transfer_label(&b, ev, t ? transfer_rate(t, ev->t_ns) : 0);
-	say(p, ev->step, co_buf_str(&b), ev->finished ? " done" : "");
+	say(p, ev->step, co_buf_str(&b), ev->finished && !ev->cached ? " done" : "");
 	if (t)
 		t->shown_ns = ev->t_ns ? ev->t_ns : 1;
 	if (t && ev->finished)

@@ -146,6 +146,9 @@ int entry_write(struct copier *x, int from, const char *from_name, int fd, const
 /* A regular file out of a descriptor or of memory. */
 int entry_write_data(struct copier *x, int in, const char *data, size_t len, int fd,
 		     const char *name, const struct co_meta *m);
+/* Owner and mode, as far as they may be set. 0 or -1 with errno. */
+int entry_claim(const struct copier *x, int fd, const char *name, uint32_t uid, uint32_t gid,
+		uint32_t mode);
 uint32_t copy_uid(const struct co_copy *c, const struct co_copy_source *s, const struct co_meta *m);
 uint32_t copy_gid(const struct co_copy *c, const struct co_copy_source *s, const struct co_meta *m);
 uint32_t copy_mode(const struct co_copy *c, const struct co_meta *m);

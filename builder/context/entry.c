@@ -29,18 +29,27 @@ uint32_t copy_mode(const struct co_copy *c, const struct co_meta *m)
 	return mode;
 }
 
-static int set_owner_mode(struct copier *x, int fd, const char *name, const struct co_meta *m)
+int entry_claim(const struct copier *x, int fd, const char *name, uint32_t uid, uint32_t gid,
+		uint32_t mode)
 {
-	uint32_t uid = copy_uid(x->c, x->src, m), gid = copy_gid(x->c, x->src, m);
-	uint32_t mode = copy_mode(x->c, m);
+	struct co_meta now;
 	if (co_root_set_owner_mode(x->dest, fd, name, uid, gid, mode) == 0)
 		return 0;
 	int sys = errno;
-	struct co_meta now;
+	/* set-id bits would mean another user than they were given for */
 	if (x->c->owner_best_effort && co_root_stat(x->dest, fd, name, &now) == 0 &&
 	    co_root_set_owner_mode(x->dest, fd, name, now.uid, now.gid, mode & 01777) == 0)
 		return 0;
 	errno = sys;
+	return -1;
+}
+
+static int set_owner_mode(struct copier *x, int fd, const char *name, const struct co_meta *m)
+{
+	uint32_t uid = copy_uid(x->c, x->src, m), gid = copy_gid(x->c, x->src, m);
+	if (entry_claim(x, fd, name, uid, gid, copy_mode(x->c, m)) == 0)
+		return 0;
+	int sys = errno;
 	co_fail_sys(x->err, "set the owner");
 	if (sys == EINVAL || sys == EPERM)
 		co_hint(x->err,

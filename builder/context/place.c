@@ -25,9 +25,8 @@ static void made_dir(void *ctx, int dirfd, const char *name)
 {
 	struct copier *x = ctx;
 	const struct co_copy *c = x->c;
-	if (co_root_set_owner_mode(x->dest, dirfd, name, c->has_owner ? c->uid : 0,
-				   c->has_owner ? c->gid : 0, dir_mode(x)) < 0 &&
-	    !c->owner_best_effort)
+	if (entry_claim(x, dirfd, name, c->has_owner ? c->uid : 0, c->has_owner ? c->gid : 0,
+			dir_mode(x)) < 0)
 		x->made_errno = errno;
 }
 

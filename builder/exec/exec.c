@@ -88,6 +88,21 @@ int co_exec_root(struct co_exec *x, const struct co_root **root, struct co_err *
 	return co_rootfs_view(st->fs, root, err);
 }
 
+int co_exec_root_at_hand(struct co_exec *x, const struct co_root **root, struct co_err *err)
+{
+	struct stage_run *st = &x->stages[x->plan->target];
+	size_t have = st->fs ? st->fs_layers : 0;
+	char path[4096];
+	/* only overlay takes layers as they lie in the store */
+	if (st->fs && strcmp(co_rootfs_backend(st->fs), "overlay") != 0 && have < st->n_layers)
+		return 0;
+	for (size_t i = have; i < st->n_layers; i++)
+		if (!co_store_layer_path(x->o->store, &st->layers[i].diff_id, path, sizeof(path)))
+			return 0;
+	int r = co_exec_root(x, root, err);
+	return r < 0 ? r : 1;
+}
+
 void co_exec_close(struct co_exec *x)
 {
 	if (!x)

@@ -47,7 +47,6 @@ static int parse_tags(struct build *b, struct co_err *err)
 /* 2. The context and the Dockerfile in it. */
 static int read_dockerfile(struct build *b, struct co_err *err)
 {
-	auto_free char *stdin_name = NULL;
 	char *text = NULL;
 	size_t len;
 	int r;

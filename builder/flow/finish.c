@@ -1,59 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * From a built stage to an image: the gate, the config, the manifest.
+ * From a built stage to an image: the config, the manifest, the gate.
  */
 #include "flow-internal.h"
 #include <cooper/clock.h>
-#include <cooper/gate.h>
-#include <cooper/inroot.h>
 #include <stdlib.h>
-
-#define PASSWD_MAX (1u << 20)
-
-/* A name needs the image's passwd; a number only its absence from it. */
-static int user_files(struct co_exec *x, const char *user, char **passwd, char **group,
-		      struct co_err *err)
-{
-	if (!user || !*user || *user == ':')
-		return 0;
-	const struct co_root *root;
-	int r = co_exec_root(x, &root, err);
-	if (r < 0)
-		return r;
-	*passwd = co_inroot_slurp(root->fd, "etc/passwd", PASSWD_MAX, NULL);
-	*group = co_inroot_slurp(root->fd, "etc/group", PASSWD_MAX, NULL);
-	return 0;
-}
-
-static int gate(struct build *b, struct co_exec *x, const struct co_built *built,
-		struct co_err *err)
-{
-	if (b->o->user_policy == CO_USER_OFF)
-		return 0;
-	auto_free char *passwd = NULL;
-	auto_free char *group = NULL;
-	int r = user_files(x, built->config.user, &passwd, &group, err);
-	if (r < 0)
-		return r;
-	struct co_user_verdict v;
-	co_gate_user(&v, built->config.user, passwd, group);
-	if (!v.root)
-		return 0;
-	struct co_pos pos = built->user_pos.line ? built->user_pos : built->from_pos;
-	bool inherited = !built->user_pos.line && built->config.user && *built->config.user;
-	co_emit(b->bus, (struct co_event){.kind = CO_EV_POLICY,
-					  .rule = "RootUser",
-					  .text = v.why,
-					  .file = b->source.name,
-					  .pos = pos,
-					  .ok = b->o->user_policy == CO_USER_WARN});
-	if (b->o->user_policy == CO_USER_WARN)
-		return 0;
-	co_fail(err, CO_E_POLICY, "%s%s", v.why,
-		inherited ? " (inherited from the base image)" : "");
-	co_hint(err, "%s; or --user-policy=warn if root is what you want", v.advice);
-	return co_locate(err, &b->source, pos);
-}
 
 static void final_config(struct build *b, struct co_config *c)
 {
@@ -109,13 +60,10 @@ static void layer_type(const struct build *b, struct co_descriptor *d)
 int finish_image(struct build *b, struct co_exec *x, struct co_built *built,
 		 struct co_descriptor *out, struct co_digest *config, struct co_err *err)
 {
-	int r = gate(b, x, built, err);
-	if (r < 0)
-		return r;
 	final_config(b, &built->config);
 	struct co_manifest m = {.media_type = b->o->docker_types ? CO_MT_DOCKER_MANIFEST
 								 : CO_MT_OCI_MANIFEST};
-	r = put_config(b, &built->config, &m.config, err);
+	int r = put_config(b, &built->config, &m.config, err);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < built->n_layers; i++) {
@@ -130,6 +78,8 @@ int finish_image(struct build *b, struct co_exec *x, struct co_built *built,
 	struct co_descriptor d = {.size = (int64_t)text.len, .platform = built->config.platform};
 	strcpy(d.media_type, m.media_type);
 	r = co_store_put(b->store, text.data, text.len, &d.digest, err);
+	if (!r)
+		r = gate_user(b, x, built, &d, err);
 	if (r < 0)
 		return r;
 	*out = d;

@@ -41,6 +41,9 @@ int finish_image(struct build *b, struct co_exec *x, struct co_built *built,
 		 struct co_err *err) co_must_check;
 int finish_index(struct build *b, const struct co_descriptor *list, size_t n,
 		 struct co_descriptor *out, struct co_err *err) co_must_check;
+/* user.c: POLICY when the image would run as root. image: its manifest, in the store. */
+int gate_user(struct build *b, struct co_exec *x, const struct co_built *built,
+	      const struct co_descriptor *image, struct co_err *err) co_must_check;
 /* outputs.c: -o, and the small files. */
 int outputs_write(struct build *b, const struct co_descriptor *desc, struct co_exec *x,
 		  struct co_err *err) co_must_check;

@@ -14,6 +14,9 @@ enum init_flags {
 	INIT_NO_NEW_PRIVS = 1, /* before the seccomp filter; needed where we are not root */
 	INIT_LANDLOCK = 2,     /* INIT_FD_LANDLOCK holds a ruleset */
 	INIT_SETGROUPS = 4,    /* allowed here */
+	INIT_KEEP_IDS = 8,     /* ids and capabilities stay as they are */
+	INIT_REAPER = 16,      /* no pid namespace: kill what the step leaves behind */
+	INIT_INTERPOSED = 32,  /* execute the descriptor `interposer`, not `program` */
 };
 
 struct init_spec {
@@ -26,6 +29,7 @@ struct init_spec {
 	uint64_t max_data;	   /* RLIMIT_DATA, 0: as it is */
 	uint64_t watch_memory;	   /* bytes; sum over the step, 0: not watched */
 	uint32_t watch_procs, page_size;
+	uint32_t interposer;
 	char program[4096]; /* what to execute; written when the mounts are in place */
 };
 

@@ -160,11 +160,15 @@ static _Noreturn void command(struct init_spec *s)
 	sys(__NR_umask, 022, 0, 0, 0);
 	set_limits(s);
 	load_filter(s);
-	set_ids(s);
+	if (!(s->flags & INIT_KEEP_IDS))
+		set_ids(s);
 	sys(__NR_close, INIT_FD_SPEC, 0, 0, 0);
 	sys(__NR_close, INIT_FD_LANDLOCK, 0, 0, 0);
 	sys(__NR_close, INIT_FD_SELF, 0, 0, 0);
 	sys(__NR_fcntl, INIT_FD_STATUS, F_SETFD, FD_CLOEXEC, 0);
+	if (s->flags & INIT_INTERPOSED)
+		fail(INIT_AT_EXEC, sys6(__NR_execveat, s->interposer, (long)"", (long)argv,
+					(long)env, AT_EMPTY_PATH, 0));
 	fail(INIT_AT_EXEC, sys(__NR_execve, (long)s->program, (long)argv, (long)env, 0));
 }
 
@@ -242,15 +246,66 @@ static void watch(const struct init_spec *s)
 	leave(0);
 }
 
+/* ---- without a pid namespace ---- */
+
+/* The second number after the name, which may contain anything, in /proc/PID/stat. */
+static long parent_of(long proc, const char *pid)
+{
+	char path[32], text[512];
+	int n = 0;
+	for (; pid[n] && n < 16; n++)
+		path[n] = pid[n];
+	for (const char *t = "/stat"; *t || (path[n] = 0);)
+		path[n++] = *t++;
+	long fd = sys(__NR_openat, proc, (long)path, O_RDONLY, 0);
+	if (fd < 0)
+		return 0;
+	long len = sys(__NR_read, fd, (long)text, sizeof(text) - 1, 0);
+	sys(__NR_close, fd, 0, 0, 0);
+	if (len <= 0)
+		return 0;
+	text[len] = 0;
+	while (len > 0 && text[len] != ')')
+		len--;
+	const char *p = text + len + 4; /* ") S " */
+	return len > 0 ? (long)number(&p) : 0;
+}
+
+static void kill_children(void)
+{
+	static char buf[32768];
+	long self = sys(__NR_getpid, 0, 0, 0, 0);
+	for (;;) {
+		long dir = sys(__NR_openat, AT_FDCWD, (long)"/proc", O_RDONLY | O_DIRECTORY, 0);
+		long n;
+		while (dir >= 0 && (n = sys(__NR_getdents64, dir, (long)buf, sizeof(buf), 0)) > 0)
+			for (char *p = buf; p < buf + n; p += ((struct entry *)(void *)p)->len) {
+				const char *name = ((struct entry *)(void *)p)->name;
+				if (name[0] >= '1' && name[0] <= '9' &&
+				    parent_of(dir, name) == self)
+					sys(__NR_kill, (long)number(&name), SIGKILL, 0, 0);
+			}
+		sys(__NR_close, dir, 0, 0, 0);
+		/* those that died leave us their children, so until there are none */
+		long pid = sys(__NR_wait4, -1, 0, 0, 0);
+		while (pid > 0)
+			pid = sys(__NR_wait4, -1, 0, WNOHANG, 0);
+		if (pid == -ECHILD || dir < 0)
+			return;
+	}
+}
+
 /* ---- the first process itself ---- */
 
-static void reap(long command_pid, bool block)
+static void reap(const struct init_spec *s, long command_pid, bool block)
 {
 	int status;
 	for (;;) {
 		long pid = sys(__NR_wait4, -1, (long)&status, block ? 0 : WNOHANG, 0);
 		if (pid == command_pid) {
 			report(INIT_EXITED, 0, status);
+			if (s->flags & INIT_REAPER)
+				kill_children();
 			leave(0);
 		}
 		if (pid == -EINTR)
@@ -286,7 +341,10 @@ _Noreturn void init_main(void)
 		leave(126);
 	/* an empty session keyring instead of the builder's */
 	sys(__NR_keyctl, 1 /* KEYCTL_JOIN_SESSION_KEYRING */, 0, 0, 0);
-	unsigned long chld = 1ul << (SIGCHLD - 1);
+	bool reaper = s->flags & INIT_REAPER;
+	unsigned long chld = 1ul << (SIGCHLD - 1) | (reaper ? 1ul << (SIGTERM - 1) : 0);
+	if (reaper)
+		sys6(__NR_prctl, PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0, 0);
 	sys(__NR_rt_sigprocmask, SIG_SETMASK, (long)&chld, 0, 8);
 	long pid = sys6(__NR_clone, SIGCHLD, 0, 0, 0, 0, 0);
 	need(pid, INIT_AT_FORK);
@@ -295,11 +353,19 @@ _Noreturn void init_main(void)
 	for (int fd = 0; fd < INIT_FD_END; fd++)
 		if (fd != INIT_FD_STATUS)
 			sys(__NR_close, fd, 0, 0, 0);
-	drop_all_caps();
-	bool watched = s->watch_memory || s->watch_procs;
+	if (reaper)
+		sys(__NR_close_range, INIT_FD_END, ~0u, 0, 0);
+	if (!(s->flags & INIT_KEEP_IDS) && !reaper)
+		drop_all_caps();
+	/* all of /proc is the step only where it has a pid namespace */
+	bool watched = !reaper && (s->watch_memory || s->watch_procs);
 	for (;;) {
-		reap(pid, !watched);
+		reap(s, pid, !watched && !reaper);
 		int64_t wait[2] = {0, WATCH_NS};
+		if (reaper && sys(__NR_rt_sigtimedwait, (long)&chld, 0, 0, 8) == SIGTERM) {
+			kill_children();
+			leave(0);
+		}
 		if (watched) {
 			sys(__NR_rt_sigtimedwait, (long)&chld, 0, (long)wait, 8);
 			watch(s);

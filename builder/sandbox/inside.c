@@ -117,15 +117,15 @@ static int name_it(struct step *st)
 	return 0;
 }
 
-static void close_from(unsigned first)
+void close_fds(unsigned first, unsigned last)
 {
-	if (syscall(SYS_close_range, first, ~0u, 0) == 0)
+	if (first > last || syscall(SYS_close_range, first, last, 0) == 0)
 		return;
 	struct rlimit l;
 	unsigned max = getrlimit(RLIMIT_NOFILE, &l) == 0 && l.rlim_cur < (1u << 20)
 			       ? (unsigned)l.rlim_cur
 			       : 1u << 20;
-	for (unsigned fd = first; fd < max; fd++)
+	for (unsigned fd = first; fd <= last && fd < max; fd++)
 		close((int)fd);
 }
 
@@ -146,7 +146,7 @@ static int arrange(struct step *st)
 		else if (dup2(from[i], i) < 0)
 			return co_fail_sys(st->err, "arrange descriptors");
 	}
-	close_from(INIT_FD_END);
+	close_fds(INIT_FD_END, ~0u);
 	/* the command may open /dev/stdout again, which asks for the pipe's owner */
 	for (int i = 0; i < 3; i++)
 		if (i || st->input >= 0)

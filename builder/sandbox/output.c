@@ -37,7 +37,7 @@ static bool move_some(struct pump *p, int fd, int number, uint64_t *total)
 							 .fd = number});
 	if (run->output && *total > run->output && !p->res->output_cut) {
 		p->res->output_cut = true;
-		kill(p->pid, SIGKILL);
+		kill(p->pid, p->kill_with ? p->kill_with : SIGKILL);
 	}
 	return true;
 }
@@ -65,11 +65,11 @@ static void watch_clock(struct pump *p, int64_t end)
 {
 	if (co_interrupted() && !p->interrupted) {
 		p->interrupted = true;
-		kill(p->pid, SIGKILL);
+		kill(p->pid, p->kill_with ? p->kill_with : SIGKILL);
 	}
 	if (end && co_mono_ns() >= end && !p->res->timed_out) {
 		p->res->timed_out = true;
-		kill(p->pid, SIGKILL);
+		kill(p->pid, p->kill_with ? p->kill_with : SIGKILL);
 	}
 }
 

@@ -25,7 +25,7 @@ struct co_sandbox {
 	bool wants_owners;
 	void *state; /* the backend's own */
 };
-extern const struct co_sandbox_ops sandbox_userns;
+extern const struct co_sandbox_ops sandbox_userns, sandbox_chroot, sandbox_emulated;
 
 /* ---- the wall, shared by every sandbox ---- */
 
@@ -33,7 +33,10 @@ extern const struct co_sandbox_ops sandbox_userns;
 struct filter {
 	struct sock_filter *insns; /* owned */
 	size_t n;
+	bool offline; /* filter_offline was applied */
 };
+/* Refuses internet sockets altogether: for sandboxes that have no network of their own to give. */
+void filter_offline(struct filter *f);
 /* own_net: packet sockets see the step's own network only. compat: the image's programs are 32-bit
  * ones on a 64-bit machine. */
 int seccomp_build(struct filter *out, bool own_net, bool compat, struct co_err *err);
@@ -75,12 +78,16 @@ void limits_close(struct limits *l, struct co_result *res);
 /* ---- orders for the first process ---- */
 
 const void *init_image(size_t *size);
+/* Executable descriptor of a program, sealed; -1 with errno. */
+int spec_image(const void *data, size_t size);
 /* Executable descriptor of the first process's program, sealed; -1 with errno. */
 int spec_image_fd(void);
 /* A memory file with the orders; the program is written later. -1 with errno. */
 int spec_make(const struct co_run *run, const struct filter *filter, const struct limits *limits,
 	      uint32_t flags, uint64_t caps);
 int spec_program(int spec, const char *path);
+/* With INIT_INTERPOSED: the descriptor to execute. */
+int spec_interposer(int spec, uint32_t fd);
 
 /* ---- mounting: the new mount API, else mount(2) ---- */
 
@@ -139,6 +146,12 @@ struct step {
 	int in;		       /* the root, in the new mount namespace */
 };
 int inside(void *step);
+int step_pipes(struct step *st, struct co_err *err);
+void step_close(struct step *st);
+char *step_resolv_conf(void); /* to be freed */
+char *step_hosts(const struct co_run *run);
+const char *init_stage_text(uint32_t stage);
+void close_fds(unsigned first, unsigned last);
 pid_t spawn(struct step *st, int (*fn)(void *), char *stack, size_t size, int flags);
 int dev_make(struct step *st);
 int kernel_fs_make(struct step *st);
@@ -161,6 +174,7 @@ struct pump {
 	pid_t pid;
 	struct co_result *res;
 	struct init_report report;
+	int kill_with; /* signal that makes the first process end; 0: SIGKILL */
 	bool reported, interrupted, over_procs;
 };
 int pump_run(struct pump *p, struct co_err *err);

@@ -5,7 +5,8 @@
 #include "sandbox-internal.h"
 #include <string.h>
 
-const struct co_sandbox_ops *const co_sandboxes[] = {&sandbox_userns, NULL};
+const struct co_sandbox_ops *const co_sandboxes[] = {&sandbox_userns, &sandbox_chroot,
+						     &sandbox_emulated, NULL};
 
 static int unknown(const char *name, struct co_err *err)
 {

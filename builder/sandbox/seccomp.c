@@ -194,3 +194,22 @@ int seccomp_build(struct filter *out, bool own_net, bool compat, struct co_err *
 		seccomp_release(c);
 	return r ? co_fail(err, CO_E_SANDBOX, "build the seccomp filter: %s", strerror(-r)) : 0;
 }
+
+void filter_offline(struct filter *f)
+{
+	const struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_socket, 0, 5),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_INET, 2, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_INET6, 1, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_NETLINK, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EAFNOSUPPORT),
+	};
+	size_t k = sizeof(code) / sizeof(code[0]);
+	f->insns = co_xrealloc(f->insns, f->n + k, sizeof(*f->insns));
+	memmove(f->insns + k, f->insns, f->n * sizeof(*f->insns));
+	memcpy(f->insns, code, sizeof(code));
+	f->n += k;
+	f->offline = true;
+}

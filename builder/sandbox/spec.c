@@ -49,12 +49,17 @@ static int file_image(const void *data, size_t size)
 	return -1;
 }
 
+int spec_image(const void *data, size_t size)
+{
+	int fd = memory_image(data, size);
+	return fd >= 0 ? fd : file_image(data, size);
+}
+
 int spec_image_fd(void)
 {
 	size_t size;
 	const void *data = init_image(&size);
-	int fd = memory_image(data, size);
-	return fd >= 0 ? fd : file_image(data, size);
+	return spec_image(data, size);
 }
 
 static void align(struct co_buf *b)
@@ -132,4 +137,12 @@ int spec_program(int spec, const char *path)
 {
 	size_t n = strlen(path) + 1;
 	return pwrite(spec, path, n, offsetof(struct init_spec, program)) == (ssize_t)n ? 0 : -1;
+}
+
+int spec_interposer(int spec, uint32_t fd)
+{
+	return pwrite(spec, &fd, sizeof(fd), offsetof(struct init_spec, interposer)) ==
+			       (ssize_t)sizeof(fd)
+		       ? 0
+		       : -1;
 }

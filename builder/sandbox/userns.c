@@ -66,7 +66,7 @@ static int userns_open(struct co_sandbox **out, enum co_place place, struct co_b
 	return 0;
 }
 
-static int open_pipes(struct step *st, struct co_err *err)
+int step_pipes(struct step *st, struct co_err *err)
 {
 	const struct co_run *run = st->run;
 	if (pipe2(st->out, O_CLOEXEC) < 0 || pipe2(st->errs, O_CLOEXEC) < 0 ||
@@ -89,7 +89,7 @@ static int prepare(struct step *st, struct userns *u, struct co_err *err)
 	struct filter *f = &u->filter[own_net][compat];
 	int r = run->insecure || f->insns ? 0 : seccomp_build(f, own_net, compat, err);
 	if (!r)
-		r = open_pipes(st, err);
+		r = step_pipes(st, err);
 	if (r < 0)
 		return r;
 	if (!run->insecure && !own_net)
@@ -130,7 +130,7 @@ static int start(struct step *st, pid_t *pid, struct co_err *err)
 	return *pid < 0 ? co_fail_sys(err, "start the step's namespaces") : 0;
 }
 
-static const char *stage_text(uint32_t stage)
+const char *init_stage_text(uint32_t stage)
 {
 	static const char *const texts[] = {
 #define INIT_STAGE_TEXT(name, text) [INIT_AT_##name] = text,
@@ -156,7 +156,7 @@ static int not_started(struct step *st, const struct init_report *r, struct co_e
 				    "range of 65536 covers most images), or build as root");
 	}
 	errno = r->value;
-	return co_fail_sys(err, "the step's first process could not %s", stage_text(r->stage));
+	return co_fail_sys(err, "the step's first process could not %s", init_stage_text(r->stage));
 }
 
 static int go(struct step *st, struct co_result *res, struct co_err *err)
@@ -184,7 +184,7 @@ static int go(struct step *st, struct co_result *res, struct co_err *err)
 	return 0;
 }
 
-static void close_all(struct step *st)
+void step_close(struct step *st)
 {
 	int *fds[] = {&st->out[0],    &st->out[1],   &st->errs[0], &st->errs[1], &st->status[0],
 		      &st->status[1], &st->landlock, &st->spec,	   &st->input};
@@ -194,7 +194,7 @@ static void close_all(struct step *st)
 	free(st->hosts);
 }
 
-static char *resolv_conf(void)
+char *step_resolv_conf(void)
 {
 	struct co_err ignore = CO_ERR_INIT;
 	char *text;
@@ -204,7 +204,7 @@ static char *resolv_conf(void)
 	return text;
 }
 
-static char *hosts(const struct co_run *run)
+char *step_hosts(const struct co_run *run)
 {
 	return co_xasprintf("127.0.0.1\tlocalhost%s%s\n"
 			    "::1\tlocalhost ip6-localhost ip6-loopback\n"
@@ -229,14 +229,14 @@ static int userns_run(struct co_sandbox *s, const struct co_root *root, const st
 			  .errs = {-1, -1},
 			  .status = {-1, -1},
 			  .input = -1};
-	st.resolv = resolv_conf();
-	st.hosts = hosts(run);
+	st.resolv = step_resolv_conf();
+	st.hosts = step_hosts(run);
 	int r = prepare(&st, u, err);
 	if (!r)
 		r = go(&st, &res, err);
 	stubs_remove(&st.stubs, root->fd);
 	limits_close(&st.limits, &res);
-	close_all(&st);
+	step_close(&st);
 	if (!r)
 		*result = res;
 	return r;

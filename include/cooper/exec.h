@@ -61,4 +61,7 @@ void co_exec_entries(const struct co_exec *x, struct co_cache_entry **list, size
 int co_exec_fetch(struct co_exec *x, struct co_err *err) co_must_check;
 /* The target's tree as files, made when it is not there yet (local export, passwd look-up). */
 int co_exec_root(struct co_exec *x, const struct co_root **root, struct co_err *err) co_must_check;
+/* 1: as above, but only when the tree can be had without fetching or unpacking; 0: it can not. */
+int co_exec_root_at_hand(struct co_exec *x, const struct co_root **root,
+			 struct co_err *err) co_must_check;
 void co_exec_close(struct co_exec *x);

@@ -105,6 +105,7 @@ int co_registry_push_blobs(struct co_registry *r, struct co_store *s, const stru
 			   const struct co_descriptor *blobs, size_t n,
 			   const struct co_ref *mount_from, size_t n_mount,
 			   struct co_err *err) co_must_check;
+/* Sorted; each tag and the list are to be freed. */
 int co_registry_tags(struct co_registry *r, const struct co_ref *repo, char ***tags, size_t *n,
 		     struct co_err *err) co_must_check;
 int co_registry_delete(struct co_registry *r, const struct co_ref *ref,

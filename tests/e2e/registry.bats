@@ -47,9 +47,12 @@ teardown() { common_teardown; }
 	cooper tag "$REGISTRY/a:1" "$REGISTRY/a:2"
 	run -0 cooper push "$REGISTRY/a:2"
 	printf 'FROM %s/a:1\nUSER 1000\n' "$REGISTRY" >Dockerfile
-	COOPER_ROOT=$T/second cooper build -q -t "$REGISTRY/b:1" --push .
+	COOPER_ROOT=$T/second cooper build -q --user-policy=off -t "$REGISTRY/b:1" --push .
 	# a metadata-only build never fetched a layer
 	[ -z "$(find "$T/second/blobs" -size +100k)" ]
+	# the gate reads the image's passwd, but unpacks nothing
+	COOPER_ROOT=$T/third cooper build -q -t "$REGISTRY/b:1" --push .
+	[ -z "$(find "$T/third/layers" -mindepth 1 2>/dev/null)" ]
 	skopeo copy -q --src-tls-verify=false "docker://$REGISTRY/b:1" dir:b
 }
 

@@ -204,6 +204,11 @@ static void archives(void **state)
 	world_close(&w);
 }
 
+/* A link in one member, a file through it in the next. */
+#define LINK_THEN_FILE                                                                             \
+	"ln -s ../../../outside l; tar -cf ../tar l; rm l; mkdir l; echo x >l/evil;"               \
+	"tar -cf ../tar2 l/evil; tar -Af ../tar ../tar2"
+
 static void bad_archives(void **state)
 {
 	(void)state;
@@ -220,8 +225,7 @@ static void bad_archives(void **state)
 		": >../tar",
 		"echo x >x; tar -cPf ../tar --transform 's,x,../../../outside/evil,' x",
 		"echo x >x; tar -cf - x | head -c 700 >../tar",
-		"ln -s ../../../outside l; tar -cf ../tar l; rm l; mkdir l; echo x >l/evil; tar "
-		"-cf ../tar2 l/evil; tar -Af ../tar ../tar2",
+		LINK_THEN_FILE,
 	};
 	for (size_t i = 0; i < sizeof(makes) / sizeof(makes[0]); i++) {
 		struct co_err one = CO_ERR_INIT;

@@ -8,7 +8,7 @@
 
 static struct co_meta meta_of(const struct co_root *r, const char *path)
 {
-	struct co_meta m;
+	struct co_meta m = {0};
 	char dir[256];
 	const char *base = strrchr(path, '/');
 	snprintf(dir, sizeof(dir), "%.*s", base ? (int)(base - path) : 1, base ? path : ".");

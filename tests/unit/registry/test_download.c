@@ -147,6 +147,29 @@ static void test_resume(void **state)
 	resume(w, "", rest, false, 0);
 }
 
+static void test_proxy(void **state)
+{
+	struct world *w = *state;
+	struct fake f;
+	auto_buf out = CO_BUF_INIT(100);
+	auto_free char *good = answer("200 OK", "", "hello");
+	const struct fake_answer list[] = {{"GET http://files.example/x ", good}, {0}};
+	struct co_download d = {.url = "http://files.example/x"};
+
+	start(&f, list);
+	auto_free char *proxy = co_xasprintf("http://127.0.0.1:%d", f.port);
+	setenv("HTTP_PROXY", proxy, 1); /* curl alone would not read it */
+	OK(co_download(w->r, &d, co_sink_buf(&out), err));
+	assert_string_equal(co_buf_str(&out), "hello");
+	setenv("NO_PROXY", "files.example:80", 1);
+	world_client(w, &(struct co_registry_opts){.retries = 1});
+	FAILS(CO_E_NETWORK, co_download(w->r, &d, co_sink_null(), err));
+	assert_int_equal(fake_count(&f, "GET http://"), 1);
+	unsetenv("HTTP_PROXY");
+	unsetenv("NO_PROXY");
+	fake_stop(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -154,6 +177,7 @@ int main(void)
 		TEST(test_header_stays_home),
 		TEST(test_limits_and_errors),
 		TEST(test_resume),
+		TEST(test_proxy),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

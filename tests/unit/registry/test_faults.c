@@ -57,7 +57,11 @@ static void test_retry_ends(void **state)
 	auto_buf b = CO_BUF_INIT(REG_MAX_MANIFEST);
 	auto_free char *sick = answer("503 Oops", "", "");
 	auto_free char *far = answer("429 Slow", "Retry-After: 9999\r\n", "");
-	const struct fake_answer list[] = {{"GET /v2/a/b/", sick}, {"GET /v2/far/", far}, {0}};
+	auto_free char *hub = answer("429 Slow", "",
+				     "{\"errors\":[{\"code\":\"TOOMANYREQUESTS\",\"message\":\"You "
+				     "have reached your pull rate limit.\"}]}");
+	const struct fake_answer list[] = {
+		{"GET /v2/a/b/", sick}, {"GET /v2/far/", far}, {"GET /v2/hub/", hub}, {0}};
 	struct co_ref ref;
 	struct co_descriptor d;
 
@@ -68,6 +72,11 @@ static void test_retry_ends(void **state)
 	ref = ref_at(f.port, "far/away");
 	FAILS(CO_E_REGISTRY, co_registry_manifest(w->r, &ref, &b, &d, err));
 	assert_int_equal(fake_count(&f, "GET /v2/far/"), 1);
+	/* waiting hours is no use in a build */
+	ref = ref_at(f.port, "hub/x");
+	FAILS(CO_E_REGISTRY, co_registry_manifest(w->r, &ref, &b, &d, err));
+	assert_int_equal(fake_count(&f, "GET /v2/hub/"), 1);
+	assert_non_null(strstr(last_error.hint, "log in"));
 	fake_stop(&f);
 }
 
@@ -323,6 +332,27 @@ static void test_digest_header_and_reference(void **state)
 	fake_stop(&f);
 }
 
+static void test_warning_header(void **state)
+{
+	struct world *w = *state;
+	struct fake f;
+	auto_buf b = CO_BUF_INIT(REG_MAX_MANIFEST);
+	auto_free char *good = answer("200 OK",
+				      TYPE "Warning: 299 - \"goes \x1b[2Jaway\"\r\n"
+					   "Warning: 199 - \"other\"\r\n",
+				      MANIFEST);
+	const struct fake_answer list[] = {{"GET /v2/a/b/", good}, {0}};
+
+	start(&f, list);
+	OK(get(w, f.port, &b, err));
+	OK(get(w, f.port, &b, err));
+	const char *said = strstr(co_buf_str(&w->events), "goes ?[2Jaway");
+	assert_non_null(said);
+	assert_null(strstr(said + 1, "goes "));
+	assert_null(strstr(co_buf_str(&w->events), "other"));
+	fake_stop(&f);
+}
+
 static void test_interrupt(void **state)
 {
 	struct world *w = *state;
@@ -366,6 +396,7 @@ int main(void)
 		TEST(test_slow_loris),
 		TEST(test_malformed_manifests),
 		TEST(test_digest_header_and_reference),
+		TEST(test_warning_header),
 		TEST(test_interrupt),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

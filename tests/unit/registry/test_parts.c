@@ -307,6 +307,53 @@ static void test_delays(void **state)
 	assert_true(retry_delay(&r, 0, "-5") <= 500);
 }
 
+/* Whatever comes from outside: nothing may crash (the sanitizers look on). */
+static void test_rubbish(void **state)
+{
+	static const char seed[] =
+		"Bearer realm=\"https://[::1]:5/a?b\",scope=\"repository:a/b:pull"
+		",push\" Basic {\"token\":\"x\",\"errors\":[{}]} bytes 1-2/3 %2f@:/";
+	uint64_t x = 88172645463325252u;
+
+	(void)state;
+	for (int i = 0; i < 20000; i++) {
+		char text[160], *value = NULL, *refresh = NULL, shown[64], type[128];
+		struct co_err err = CO_ERR_INIT;
+		struct challenge c;
+		struct co_ref ref;
+		struct url u;
+		int64_t life;
+		size_t n = (size_t)(i % 150);
+
+		for (size_t k = 0; k < n; k++) {
+			x ^= x << 13, x ^= x >> 7, x ^= x << 17;
+			text[k] = x % 5 ? seed[(k + x % 3 + (size_t)i) % (sizeof(seed) - 1)]
+					: (char)(x >> 32);
+			if (!text[k])
+				text[k] = '"';
+		}
+		text[n] = '\0';
+		challenge_parse(text, &c);
+		auto_buf list = CO_BUF_INIT(300);
+		scope_add(&list, text);
+		scope_add(&list, text + n / 2);
+		if (url_parse(text, &u))
+			url_class(u.host);
+		free(url_resolve("https://h/v2/", text));
+		url_shown(text, shown, sizeof(shown));
+		head_range_ok(text, 1, 3);
+		if (co_ref_parse(&ref, text, &err) == 0)
+			assert_true(ref.path[0]);
+		co_err_clear(&err);
+		if (token_parse(text, n, &value, &refresh, &life, &err) == 0)
+			free(value), free(refresh);
+		co_err_clear(&err);
+		(void)!manifest_type(text, text, n, type, sizeof(type), &err);
+		cred_key_matches(text, "docker.io");
+		proxy_excluded(text, "h", "1");
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -314,7 +361,7 @@ int main(void)
 		cmocka_unit_test(test_origins),	   cmocka_unit_test(test_resolve),
 		cmocka_unit_test(test_keep_tls),   cmocka_unit_test(test_classes),
 		cmocka_unit_test(test_no_proxy),   cmocka_unit_test(test_ranges),
-		cmocka_unit_test(test_delays),
+		cmocka_unit_test(test_delays),	   cmocka_unit_test(test_rubbish),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

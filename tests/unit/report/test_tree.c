@@ -126,7 +126,8 @@ static void one_row(void **state)
 	for (size_t i = 0; i < t.n; i++)
 		if (kind_of(&t.items[i]) != 'l')
 			assert_ptr_equal(co_tree_find(&t, t.items[i].e.path), &t.items[i]);
-	against_unpacking(&im, &v, row);
+	if (geteuid() == 0) /* rows have root's files */
+		against_unpacking(&im, &v, row);
 	co_view_release(&v);
 	image_close(&im);
 }

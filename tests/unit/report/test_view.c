@@ -82,7 +82,6 @@ static void inspect(void **state)
 	image_finish(&im);
 	image_view(&im, &v);
 	assert_int_equal(co_report_inspect(&doc, &v, &err), 0);
-	auto_json owned = doc;
 	assert_string_equal(co_json_str(doc, "digest"), co_digest_str(&im.desc.digest, text));
 	assert_string_equal(co_json_str(doc, "id"),
 			    co_digest_str(&im.manifest.config.digest, text));
@@ -96,6 +95,7 @@ static void inspect(void **state)
 			 im.manifest.layers[0].size + im.manifest.layers[1].size);
 	json_t *config = json_object_get(json_object_get(doc, "image"), "config");
 	assert_string_equal(co_json_str(config, "User"), "app");
+	json_decref(doc);
 	co_view_release(&v);
 	image_close(&im);
 }

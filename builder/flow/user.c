@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The gate on the final user. The image's own passwd decides (even a number can be a name in it),
+ * so it is read: from the tree when there is one, else straight from the layers. What was found out
+ * about a stack of layers is remembered, so that a cached build reads nothing.
+ */
+#include "flow-internal.h"
+#include <cooper/fs.h>
+#include <cooper/gate.h>
+#include <cooper/inroot.h>
+#include <cooper/json.h>
+#include <cooper/report.h>
+#include <stdlib.h>
+
+#define FILE_MAX   (1u << 20)
+#define RECORD_MAX 65536
+
+struct account_files {
+	char *passwd, *group; /* owned; NULL when absent */
+};
+
+static void release_files(struct account_files *f)
+{
+	free(f->passwd);
+	free(f->group);
+}
+
+static int read_layers(struct build *b, const struct co_descriptor *image, struct account_files *f,
+		       struct co_err *err)
+{
+	auto_arena a = CO_ARENA_INIT;
+	struct co_view v;
+	size_t len;
+	int r = need_layers(b, image, err);
+	if (!r)
+		r = co_view_open(&v, &a, b->store, image, NULL, err);
+	if (r < 0)
+		return r;
+	r = co_report_slurp(&v, "etc/passwd", FILE_MAX, &f->passwd, &len, err);
+	if (!r)
+		r = co_report_slurp(&v, "etc/group", FILE_MAX, &f->group, &len, err);
+	co_view_release(&v);
+	return r;
+}
+
+static int read_files(struct build *b, struct co_exec *x, const struct co_descriptor *image,
+		      struct account_files *f, struct co_err *err)
+{
+	const struct co_root *root;
+	int r = co_exec_root_at_hand(x, &root, err);
+	if (r < 0)
+		return r;
+	if (!r)
+		return read_layers(b, image, f, err);
+	f->passwd = co_inroot_slurp(root->fd, "etc/passwd", FILE_MAX, NULL);
+	f->group = co_inroot_slurp(root->fd, "etc/group", FILE_MAX, NULL);
+	return 0;
+}
+
+/* ---- verdicts that were reached before ---- */
+
+static void record_name(const struct co_config *c, char *out, size_t size)
+{
+	struct co_digest d;
+	char hex[CO_DIGEST_TEXT];
+	struct co_hash *h = co_hash_new(CO_SHA256);
+	co_hash_field(h, 1, "cooper-user/1", 13);
+	for (size_t i = 0; i < c->n_diff_ids; i++)
+		co_hash_field(h, 2, c->diff_ids[i].bytes, 32);
+	co_hash_field(h, 3, c->user, strlen(c->user));
+	co_hash_done(h, &d);
+	snprintf(out, size, "users/%s.json", co_digest_hex(&d, hex));
+}
+
+static bool recall(struct build *b, const char *name, struct co_user_verdict *v)
+{
+	auto_free char *text = NULL;
+	auto_json doc = NULL;
+	size_t len;
+	struct co_err err = CO_ERR_INIT;
+	if (co_read_file(co_store_fd(b->store), name, RECORD_MAX, &text, &len, &err) < 0 ||
+	    co_json_parse(&doc, text, len, name, &err) < 0)
+		return false;
+	const char *why = co_json_str(doc, "why"), *advice = co_json_str(doc, "advice");
+	if (!why || !advice)
+		return false;
+	memset(v, 0, sizeof(*v));
+	v->root = json_is_true(json_object_get(doc, "root"));
+	v->unresolvable = json_is_true(json_object_get(doc, "unresolvable"));
+	snprintf(v->why, sizeof(v->why), "%s", why);
+	snprintf(v->advice, sizeof(v->advice), "%s", advice);
+	return true;
+}
+
+static void remember(struct build *b, const char *name, const struct co_user_verdict *v)
+{
+	auto_json doc = json_object();
+	auto_buf out = CO_BUF_INIT(RECORD_MAX);
+	struct co_err ignore = CO_ERR_INIT;
+	json_object_set_new(doc, "root", json_boolean(v->root));
+	json_object_set_new(doc, "unresolvable", json_boolean(v->unresolvable));
+	json_object_set_new(doc, "why", co_json_string(v->why));
+	json_object_set_new(doc, "advice", co_json_string(v->advice));
+	co_json_write(&out, doc);
+	/* only an acceleration: a store that can not take it does not fail the build */
+	if (mkdirat(co_store_fd(b->store), "users", 0700) == 0 || errno == EEXIST) {
+		int r = co_write_file(co_store_fd(b->store), name, out.data, out.len, 0600,
+				      &ignore);
+		(void)r;
+	}
+}
+
+static int decide(struct build *b, struct co_exec *x, const struct co_config *c,
+		  const struct co_descriptor *image, struct co_user_verdict *v, struct co_err *err)
+{
+	char name[CO_DIGEST_TEXT + 16];
+	const char *user = c->user;
+	if (!user || !*user || *user == ':') {
+		co_gate_user(v, user, NULL, NULL);
+		return 0;
+	}
+	record_name(c, name, sizeof(name));
+	if (recall(b, name, v))
+		return 0;
+	struct account_files f = {0};
+	int r = read_files(b, x, image, &f, err);
+	if (!r) {
+		co_gate_user(v, user, f.passwd, f.group);
+		remember(b, name, v);
+	}
+	release_files(&f);
+	return r;
+}
+
+int gate_user(struct build *b, struct co_exec *x, const struct co_built *built,
+	      const struct co_descriptor *image, struct co_err *err)
+{
+	if (b->o->user_policy == CO_USER_OFF)
+		return 0;
+	struct co_user_verdict v;
+	int r = decide(b, x, &built->config, image, &v, err);
+	if (r < 0 || !v.root)
+		return r;
+	struct co_pos pos = built->user_pos.line ? built->user_pos : built->from_pos;
+	bool inherited = !built->user_pos.line && built->config.user && *built->config.user;
+	co_emit(b->bus, (struct co_event){.kind = CO_EV_POLICY,
+					  .rule = "RootUser",
+					  .text = v.why,
+					  .file = b->source.name,
+					  .pos = pos,
+					  .ok = b->o->user_policy == CO_USER_WARN});
+	if (b->o->user_policy == CO_USER_WARN)
+		return 0;
+	co_fail(err, CO_E_POLICY, "%s%s", v.why,
+		inherited ? " (inherited from the base image)" : "");
+	co_hint(err, "%s; or --user-policy=warn if root is what you want", v.advice);
+	return co_locate(err, &b->source, pos);
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Without a pid namespace nobody kills the processes that a step leaves behind but we: as their
+ * subreaper we inherit them when their parents die.
+ */
+#include "guest.h"
+#include <cooper/clock.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#define ROUNDS 200
+
+static pid_t parent_of(const char *pid)
+{
+	char path[64], text[512];
+	snprintf(path, sizeof(path), "/proc/%.20s/stat", pid);
+	auto_fd fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	if (n <= 0)
+		return 0;
+	text[n] = '\0';
+	/* the name may contain anything, so look from its end */
+	const char *p = strrchr(text, ')');
+	return p && strlen(p) > 4 ? (pid_t)strtol(p + 4, NULL, 10) : 0;
+}
+
+void children_list(struct children *c)
+{
+	*c = (struct children){0};
+	auto_dir d = opendir("/proc");
+	pid_t self = getpid();
+	for (struct dirent *e; d && (e = readdir(d));) {
+		if (e->d_name[0] < '1' || e->d_name[0] > '9' || parent_of(e->d_name) != self)
+			continue;
+		c->pids = co_xrealloc(c->pids, c->n + 1, sizeof(*c->pids));
+		c->pids[c->n++] = (pid_t)strtol(e->d_name, NULL, 10);
+	}
+}
+
+static bool contains(const struct children *c, pid_t pid)
+{
+	for (size_t i = 0; i < c->n; i++)
+		if (c->pids[i] == pid)
+			return true;
+	return false;
+}
+
+void children_sweep(const struct children *before)
+{
+	for (int round = 0; round < ROUNDS; round++) {
+		struct children now;
+		size_t left = 0;
+		children_list(&now);
+		for (size_t i = 0; i < now.n; i++) {
+			if (contains(before, now.pids[i]))
+				continue;
+			left++;
+			kill(now.pids[i], SIGKILL);
+			waitpid(now.pids[i], NULL, WNOHANG);
+		}
+		free(now.pids);
+		if (!left)
+			return;
+		if (round > 3)
+			co_sleep_ms(5);
+	}
+}

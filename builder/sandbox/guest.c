@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+#include "guest.h"
+#include <cooper/fs.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+/* High, so that programs which count on low numbers find them free, and below any usual limit. */
+#define FD_TOP 1024
+
+int guest_image(void)
+{
+	return spec_image(co_interpose_image, co_interpose_size);
+}
+
+static int host_name(int fd, char *out, size_t size)
+{
+	char link[64];
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	ssize_t n = readlink(link, out, size);
+	if (n < 0)
+		return -1;
+	if ((size_t)n >= size) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	out[n] = '\0';
+	return 0;
+}
+
+/* A place outside the root for what the step sees in /dev, for file contents and for the short name
+ * of the root that socket addresses use. */
+static int make_dir(struct guest *g, struct co_err *err)
+{
+	static const char *const places[] = {"/tmp", "/var/tmp", "/dev/shm", NULL};
+	for (const char *const *p = places; *p; p++) {
+		snprintf(g->dir_path, sizeof(g->dir_path), "%s/.cooper-XXXXXX", *p);
+		if (!mkdtemp(g->dir_path))
+			continue;
+		g->dir = open(g->dir_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		/* the step's own user passes through it */
+		if (g->dir >= 0 && fchmod(g->dir, 0711) == 0)
+			return 0;
+	}
+	g->dir_path[0] = '\0';
+	return co_fail_sys(err, "make a temporary directory for the step");
+}
+
+static void set_cred(struct co_ip_cred *c, const struct co_run *run)
+{
+	bool has = false;
+	c->ruid = c->euid = c->suid = c->fsuid = run->uid;
+	c->rgid = c->egid = c->sgid = c->fsgid = run->gid;
+	c->bounding = creds_caps(false);
+	c->effective = c->permitted = run->uid ? 0 : c->bounding;
+	for (size_t i = 0; i < run->n_groups && c->n_groups < CO_IP_GROUPS; i++) {
+		has |= run->groups[i] == run->gid;
+		c->groups[c->n_groups++] = run->groups[i];
+	}
+	if (!has && c->n_groups < CO_IP_GROUPS)
+		c->groups[c->n_groups++] = run->gid;
+}
+
+static uint32_t fd_base(uint32_t n)
+{
+	struct rlimit l;
+	rlim_t top = getrlimit(RLIMIT_NOFILE, &l) == 0 && l.rlim_cur < FD_TOP ? l.rlim_cur : FD_TOP;
+	return top > n + 16 ? (uint32_t)top - n - 1 : 16;
+}
+
+static int fill(struct guest *g, uint32_t flags, struct co_err *err)
+{
+	struct step *st = g->st;
+	struct co_ip_session *s = g->session;
+	char alias[sizeof(g->dir_path) + 8];
+	*s = (struct co_ip_session){.magic = CO_IP_MAGIC,
+				    .flags = flags,
+				    .real_uid = getuid(),
+				    .real_gid = getgid(),
+				    .umask = 022};
+	set_cred(&s->cred, st->run);
+	if (host_name(st->root->fd, s->root, sizeof(s->root)) < 0)
+		return co_fail_sys(err, "name of the root's directory");
+	snprintf(alias, sizeof(alias), "%s/r", g->dir_path);
+	if (strlen(alias) < sizeof(s->alias) && symlinkat(s->root, g->dir, "r") == 0)
+		memcpy(s->alias, alias, strlen(alias) + 1);
+	int r = guest_mounts(g, err);
+	if (r < 0)
+		return r;
+	r = lookup_program(st->root->fd, st->run, s->program, sizeof(s->program), err);
+	s->n_fds = CO_IPF_MOUNTS + s->n_mounts;
+	s->fd_base = fd_base(s->n_fds);
+	for (uint32_t i = 0; i < s->n_mounts; i++) {
+		if (host_name(g->mounts[i], s->mounts[i].source, sizeof(s->mounts[i].source)) < 0)
+			return co_fail_sys(err, "source of mount %s", s->mounts[i].target);
+		s->mounts[i].fd = (int32_t)(s->fd_base + CO_IPF_MOUNTS + i);
+	}
+	snprintf(g->message, sizeof(g->message), "%s=boot %x", CO_IP_ENV, s->fd_base);
+	return r;
+}
+
+int guest_open(struct guest *g, struct step *st, int image, uint32_t flags, struct co_err *err)
+{
+	*g = (struct guest){.st = st, .session_fd = -1, .image = image, .dir = -1};
+	g->session_fd = memfd_create("session", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (g->session_fd < 0 || ftruncate(g->session_fd, CO_IP_SESSION_SIZE) < 0 ||
+	    fcntl(g->session_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
+		return co_fail_sys(err, "make the step's session");
+	void *map = mmap(NULL, CO_IP_SESSION_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
+			 g->session_fd, 0);
+	if (map == MAP_FAILED)
+		return co_fail_sys(err, "map the step's session");
+	g->session = map;
+	int r = make_dir(g, err);
+	return r < 0 ? r : fill(g, flags, err);
+}
+
+void guest_close(struct guest *g)
+{
+	struct co_err ignore = CO_ERR_INIT;
+	if (g->session) {
+		for (uint32_t i = 0; i < g->session->n_mounts && i < CO_IP_MOUNTS; i++)
+			co_close_fd(&g->mounts[i]);
+		munmap(g->session, CO_IP_SESSION_SIZE);
+	}
+	co_close_fd(&g->session_fd);
+	co_close_fd(&g->dir);
+	if (g->dir_path[0])
+		(void)!co_remove_tree(AT_FDCWD, g->dir_path, &ignore);
+}
+
+static int put(int fd, int number)
+{
+	return dup2(fd, number) < 0 ? -1 : 0;
+}
+
+int guest_place(const struct guest *g)
+{
+	const struct co_ip_session *s = g->session;
+	const struct co_owntab *tab = g->st->root->owners;
+	int base = (int)s->fd_base;
+	if (put(g->st->root->fd, base + CO_IPF_ROOT) < 0 ||
+	    put(g->session_fd, base + CO_IPF_SESSION) < 0 || put(g->image, base + CO_IPF_IMAGE) < 0)
+		return -1;
+	if (tab && put(co_owntab_fd(tab), base + CO_IPF_TABLE) < 0)
+		return -1;
+	if (!tab)
+		close(base + CO_IPF_TABLE);
+	for (uint32_t i = 0; i < s->n_mounts; i++)
+		if (put(g->mounts[i], s->mounts[i].fd) < 0)
+			return -1;
+	return 0;
+}

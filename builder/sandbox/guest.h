@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * guest.h — the world of a step that runs under the interposer (sandboxes emulated and chroot): the
+ * root, what is mounted in it, and how the step's first process finds both. See cooper/interpose.h.
+ */
+#pragma once
+#include "sandbox-internal.h"
+#include <cooper/interpose.h>
+#include <cooper/owntab.h>
+
+struct guest {
+	struct step *st;
+	struct co_ip_session *session; /* mapped */
+	int session_fd, image;	       /* owned; image borrowed */
+	int dir;		       /* owned; a directory of this step, outside the root */
+	char dir_path[64];
+	int mounts[CO_IP_MOUNTS]; /* owned; O_PATH */
+	bool writable[CO_IP_MOUNTS];
+	unsigned n_files;
+	char message[64]; /* last entry of the environment */
+};
+
+/* The interposer's program, executable. -1 with errno. */
+int guest_image(void);
+/* flags: CO_IP_*. Makes missing mount targets in the root (st->stubs). */
+int guest_open(struct guest *g, struct step *st, int image, uint32_t flags, struct co_err *err);
+void guest_close(struct guest *g);
+/* In the child: puts the guest's descriptors at their numbers. */
+int guest_place(const struct guest *g);
+
+/* guest_mounts.c */
+int guest_mounts(struct guest *g, struct co_err *err);
+/* A ruleset that lets the step reach nothing but its world; -1 where the kernel can not. */
+int guest_landlock(const struct guest *g);
+
+/* Kills what is left of a step that was started when `before` were our children. */
+struct children {
+	pid_t *pids; /* owned */
+	size_t n;
+};
+void children_list(struct children *c);
+void children_sweep(const struct children *before);
