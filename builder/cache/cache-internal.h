@@ -96,7 +96,7 @@ struct place_ops {
 	/* After removals: what nothing refers to. May be NULL. */
 	int (*sweep)(struct place *p, struct co_err *err);
 };
-extern const struct place_ops place_registry, place_dir;
+extern const struct place_ops cache_in_registry, cache_in_dir;
 struct place {
 	struct co_cache *cache;
 	const struct place_ops *ops;

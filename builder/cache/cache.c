@@ -87,7 +87,7 @@ static int add_place(struct co_cache *c, const struct co_cache_place *o, struct 
 	p->write |= o->write;
 	p->max |= o->write && o->max;
 	p->ref = ref;
-	p->ops = o->kind == CO_CACHE_DIR ? &place_dir : &place_registry;
+	p->ops = o->kind == CO_CACHE_DIR ? &cache_in_dir : &cache_in_registry;
 	if (o->kind == CO_CACHE_DIR) {
 		p->dir = co_arena_strdup(&c->arena, o->where);
 		snprintf(p->name, sizeof(p->name), "%s", o->where);
@@ -180,7 +180,7 @@ void place_gave_up(struct place *p, bool writing, const struct co_err *err)
 
 void places_get(struct co_cache *c, struct tagged *list, size_t n)
 {
-	static const struct place_ops *const kinds[] = {&place_registry, &place_dir};
+	static const struct place_ops *const kinds[] = {&cache_in_registry, &cache_in_dir};
 	struct tagged **some = co_xcalloc(n + 1, sizeof(struct tagged *));
 	for (size_t k = 0; k < 2; k++) {
 		size_t count = 0;

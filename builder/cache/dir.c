@@ -343,7 +343,7 @@ static int dir_sweep(struct place *p, struct co_err *err)
 	return 0;
 }
 
-const struct place_ops place_dir = {.name = "local",
+const struct place_ops cache_in_dir = {.name = "local",
 				    .get = dir_get,
 				    .exist = dir_exist,
 				    .fetch = dir_fetch,

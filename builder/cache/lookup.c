@@ -55,6 +55,11 @@ bool known_add(struct co_cache *c, struct place *p, json_t *env, const struct do
 	}
 	if (!scope_read(c, k.rec.scope))
 		return false;
+	for (size_t i = 0; i < c->n_known; i++) /* the same from both indexes */
+		if (c->known[i].place == p && co_digest_eq(&c->known[i].rec.key, &k.rec.key) &&
+		    co_digest_eq(&c->known[i].rec.layer.desc.digest, &k.rec.layer.desc.digest) &&
+		    !strcmp(c->known[i].rec.scope, k.rec.scope))
+			return true;
 	k.envelope = json_incref(env);
 	c->known = co_xrealloc(c->known, c->n_known + 1, sizeof(*c->known));
 	c->known[c->n_known++] = k;
@@ -142,8 +147,15 @@ static void check_blobs(struct co_cache *c, struct place *p, bool all, const str
 			continue;
 		k->checked = true;
 		k->there = co_store_has(c->store, &k->rec.layer.desc.digest, NULL);
+		size_t same = 0;
+		while (same < n && !co_digest_eq(&d[same], &k->rec.layer.desc.digest))
+			same++;
 		if (k->there)
 			continue;
+		if (same < n) { /* asked for already: the answer is copied below */
+			k->checked = false;
+			continue;
+		}
 		d[n] = k->rec.layer.desc.digest;
 		of[n++] = k;
 	}
@@ -152,6 +164,12 @@ static void check_blobs(struct co_cache *c, struct place *p, bool all, const str
 		place_gave_up(p, false, &err);
 	for (size_t i = 0; i < n; i++)
 		of[i]->there = there[i];
+	for (size_t i = 0; i < c->n_known; i++)
+		for (size_t k = 0; k < n && !c->known[i].checked && c->known[i].place == p; k++)
+			if (co_digest_eq(&d[k], &c->known[i].rec.layer.desc.digest)) {
+				c->known[i].there = there[k];
+				c->known[i].checked = true;
+			}
 	free(d);
 	free(of);
 	free(there);

@@ -109,7 +109,7 @@ static int remote_remove(struct place *p, const char *tag, struct co_err *err)
 	return r;
 }
 
-const struct place_ops place_registry = {.name = "registry",
+const struct place_ops cache_in_registry = {.name = "registry",
 					 .get = remote_get,
 					 .exist = remote_exist,
 					 .fetch = remote_fetch,
