@@ -109,7 +109,7 @@ struct host {
 	struct host *next;
 	char name[256]; /* as in references: "docker.io" */
 	char api[256];	/* where it is served: "registry-1.docker.io" */
-	bool may_plain, insecure;
+	bool may_plain, insecure, peeked;
 	enum scheme scheme;
 	struct challenge auth;
 	enum ping ping;
@@ -124,6 +124,10 @@ struct host *host_get(struct co_registry *r, const char *name);
 struct host *host_of_url(struct co_registry *r, const char *url);
 /* "https://registry-1.docker.io". Returns buf. */
 const char *host_base(const struct host *h, char *buf, size_t len);
+
+
+/* peek.c: a registry on loopback that certainly speaks http without TLS. */
+bool peek_plain(const struct host *h);
 
 enum token_state { TOKEN_NONE, TOKEN_FETCHING, TOKEN_READY, TOKEN_FAILED };
 struct token {
@@ -319,6 +323,11 @@ int blob_fetch_all(struct co_registry *r, struct blob_job *jobs, size_t n, struc
 const char *ref_target(const struct co_ref *ref, char buf[CO_DIGEST_TEXT]);
 /* "host/path" for messages. */
 const char *ref_repo(const struct co_ref *ref, char *buf, size_t len);
+struct req *manifest_req(struct co_registry *r, const struct co_ref *ref, const char *method,
+			 const char *actions);
+/* An answered GET: digest checked against ref and header, type found. */
+int manifest_take(const struct req *q, const struct co_ref *ref, struct co_descriptor *desc,
+		  struct co_err *err);
 int manifest_get(struct co_registry *r, const struct co_ref *ref, struct co_buf *out,
 		 struct co_descriptor *desc, struct co_err *err);
 /* scopes NULL: pull and push of that repository. */

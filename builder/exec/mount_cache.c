@@ -121,9 +121,14 @@ static int open_or_make(struct co_exec *x, struct stage_run *st, const struct co
 	return 0;
 }
 
-static const char *cache_id(struct co_exec *x, struct stage_run *st, const struct co_mount *mt)
+/* BUILDKIT_CACHE_MOUNT_NS keeps the caches of several projects apart. */
+static const char *cache_id(struct co_exec *x, struct stage_run *st, const struct co_step *step,
+			    const struct co_mount *mt)
 {
-	return mt->id && *mt->id ? mt->id : mount_target(x, st, mt->target);
+	const char *id = mt->id && *mt->id ? mt->id : mount_target(x, st, mt->target);
+	if (!step->cache_ns || !*step->cache_ns)
+		return id;
+	return co_arena_printf(x->a, "%s/%s", step->cache_ns, id);
 }
 
 /* One that this step has already is not locked again: it would wait for itself. */
@@ -179,8 +184,11 @@ int mount_caches_open(struct co_exec *x, struct stage_run *st, const struct co_s
 			return co_hint(err, "source names a directory of the stage, image or "
 					    "context that fills a new cache");
 		}
-		*co_arena_push(x->a, m->caches, m->n_caches) = (struct cache_use){
-			.id = cache_id(x, st, mt), .mount = i, .sharing = mt->sharing, .fd = -1};
+		*co_arena_push(x->a, m->caches, m->n_caches) =
+			(struct cache_use){.id = cache_id(x, st, step, mt),
+					   .mount = i,
+					   .sharing = mt->sharing,
+					   .fd = -1};
 	}
 	if (!m->n_caches)
 		return 0;

@@ -104,19 +104,21 @@ int mount_ssh_open(struct co_exec *x, struct stage_run *st, const struct co_moun
 		co_fail(err, CO_E_NOT_FOUND, "ssh agent %s: not given", id);
 		return co_hint(err, "give it with --ssh %s[=SOCKET]", id);
 	}
-	struct agent g;
-	uint32_t uid = mt->has_uid ? mt->uid : 0, gid = mt->has_gid ? mt->gid : 0;
-	int r = agent_open(&g, x, s->file, uid, gid, mt->has_mode ? mt->mode : 0600, err);
+	int fd = open(s->file, O_PATH | O_CLOEXEC);
+	if (fd < 0)
+		return co_fail_sys(err, "ssh agent socket %s", s->file);
+	int r = mount_keep_fd(m, fd, err);
 	if (r < 0)
-		return co_wrap(err, "ssh agent %s", id);
-	*co_arena_push(x->a, m->agents, m->n_agents) = g;
+		return r;
 	struct co_mount_op *op = mount_add_op(x, m);
 	op->kind = CO_MOP_SOCKET;
-	op->target =
-		mt->target ? mount_target(x, st, mt->target)
-			   : co_arena_printf(x->a, "/run/buildkit/ssh_agent.%zu", m->n_agents - 1);
-	op->src_fd = g.socket;
-	if (m->n_agents == 1)
+	op->target = mt->target ? mount_target(x, st, mt->target)
+				: co_arena_printf(x->a, "/run/buildkit/ssh_agent.%u", m->n_agents);
+	op->src_fd = fd;
+	op->mode = mt->has_mode ? mt->mode : 0600;
+	op->uid = mt->has_uid ? mt->uid : 0;
+	op->gid = mt->has_gid ? mt->gid : 0;
+	if (m->n_agents++ == 0)
 		*co_arena_push(x->a, m->env, m->n_env) =
 			co_arena_printf(x->a, "SSH_AUTH_SOCK=%s", op->target);
 	return 0;

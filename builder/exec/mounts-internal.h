@@ -27,15 +27,3 @@ int mount_secret_open(struct co_exec *x, struct stage_run *st, const struct co_m
 		      struct mount_set *m, struct co_err *err) co_must_check;
 int mount_ssh_open(struct co_exec *x, struct stage_run *st, const struct co_mount *mt,
 		   struct mount_set *m, struct co_err *err) co_must_check;
-
-/* agent.c: a socket of our own, with the owner and mode that were asked for, and a process that
- * passes on what is said to the agent's. */
-struct agent {
-	int dir;       /* directory of the socket, below the store's tmp */
-	char name[64]; /* of that directory */
-	int socket;    /* O_PATH */
-	pid_t pid;
-};
-int agent_open(struct agent *out, struct co_exec *x, const char *path, uint32_t uid, uint32_t gid,
-	       uint32_t mode, struct co_err *err) co_must_check;
-void agent_close(struct agent *g, int tmp);

@@ -39,13 +39,13 @@ static void open_script(struct co_exec *x, const struct co_step *step, struct mo
 	op->mode = 0755;
 }
 
-static void open_hosts(struct co_exec *x, struct mount_set *m)
+static void open_hosts(struct co_exec *x, const struct co_step *step, struct mount_set *m)
 {
 	if (!x->o->add_hosts || !x->o->add_hosts[0])
 		return;
 	auto_buf b = CO_BUF_INIT(CO_BUF_SMALL);
-	co_buf_adds(&b, "127.0.0.1\tlocalhost buildkitsandbox\n::1\tlocalhost ip6-localhost "
-			"ip6-loopback\n");
+	co_buf_addf(&b, "127.0.0.1\tlocalhost %s\n::1\tlocalhost ip6-localhost ip6-loopback\n",
+		    run_hostname(step));
 	for (size_t i = 0; x->o->add_hosts[i]; i++) {
 		const char *colon = strchr(x->o->add_hosts[i], ':');
 		if (colon)
@@ -113,7 +113,7 @@ static int check_targets(struct co_exec *x, struct stage_run *st, const struct c
 int mounts_open(struct co_exec *x, struct stage_run *st, const struct co_step *step,
 		struct mount_set *m, struct co_err *err)
 {
-	open_hosts(x, m);
+	open_hosts(x, step, m);
 	int r = check_targets(x, st, step, err);
 	if (!r)
 		r = mount_caches_open(x, st, step, m, err);
@@ -127,16 +127,14 @@ int mounts_open(struct co_exec *x, struct stage_run *st, const struct co_step *s
 void mounts_close(struct co_exec *x, struct mount_set *m)
 {
 	struct co_err ignored = CO_ERR_INIT;
-	int tmp = m->n_agents || m->n_temps ? co_store_tmp_fd(x->o->store, &ignored) : -1;
-	for (size_t i = 0; i < m->n_agents; i++)
-		agent_close(&m->agents[i], tmp);
+	int tmp = m->n_temps ? co_store_tmp_fd(x->o->store, &ignored) : -1;
 	for (size_t i = 0; i < m->n_fds; i++)
 		close(m->fds[i]);
 	for (size_t i = 0; i < m->n_temps; i++) {
 		int r = co_remove_tree(tmp, m->temps[i], &ignored);
 		(void)r; /* what stays is swept when this process is gone */
 	}
-	m->n_fds = m->n_agents = m->n_temps = 0;
+	m->n_fds = m->n_temps = 0;
 }
 
 int mounts_key(struct co_exec *x, struct stage_run *st, const struct co_step *step,

@@ -3,7 +3,7 @@
  * A step that makes a layer: key, cache, else begin → op → commit → cache.
  */
 #include "exec-internal.h"
-#include <cooper/fetch.h>
+#include <cooper/clock.h>
 #include <stdlib.h>
 
 /* One download whose content is known beforehand: no server is asked for a hit. */
@@ -175,10 +175,11 @@ int step_lookup(struct co_exec *x, struct stage_run *st, struct pending_step *p,
 
 int step_work(struct co_exec *x, struct stage_run *st, struct pending_step *p, struct co_err *err)
 {
-	p->apart = is_apart(&p->step);
-	int r = p->apart ? execute_apart(x, st, &p->step, p, &p->layer, err)
-			 : execute(x, st, &p->step, p, &p->layer, err);
-	return r ? r : co_cache_put(x->o->cache, &p->key, &p->layer, err);
+	int64_t start = co_mono_ns();
+	int r = execute(x, st, &p->step, p, &p->layer, err);
+	return r ? r
+		 : co_cache_put(x->o->cache, &p->key, &p->layer, p->step.title,
+				co_mono_ns() - start, err);
 }
 
 void step_drop(struct pending_step *p)
