@@ -55,6 +55,10 @@ struct co_exec;
 int co_exec_open(struct co_exec **out, const struct co_plan *plan, const struct co_exec_opts *opts,
 		 struct co_arena *a, struct co_err *err) co_must_check;
 int co_exec_run(struct co_exec *x, struct co_built *out, struct co_err *err) co_must_check;
+/* All steps with a layer that were done or found so far, appended to list (in the arena). */
+void co_exec_entries(const struct co_exec *x, struct co_cache_entry **list, size_t *n);
+/* Brings the blobs of the target's layers into the store. */
+int co_exec_fetch(struct co_exec *x, struct co_err *err) co_must_check;
 /* The target's tree as files, made when it is not there yet (local export, passwd look-up). */
 int co_exec_root(struct co_exec *x, const struct co_root **root, struct co_err *err) co_must_check;
 /* 1: as above, but only when the tree can be had without fetching or unpacking; 0: it can not. */
