@@ -151,8 +151,14 @@ static void set_hop(struct req *q)
 
 static void start(struct req *q)
 {
+	struct host *h = q->host;
 	char *authorization = NULL;
 
+	if (h->scheme == SCHEME_UNKNOWN && q->url[0] == '/' && !h->peeked) {
+		h->peeked = true;
+		if (peek_plain(h))
+			h->scheme = SCHEME_HTTP;
+	}
 	set_hop(q);
 	int r = auth_header(q, &authorization);
 	if (r == 2)

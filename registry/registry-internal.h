@@ -109,7 +109,7 @@ struct host {
 	struct host *next;
 	char name[256]; /* as in references: "docker.io" */
 	char api[256];	/* where it is served: "registry-1.docker.io" */
-	bool may_plain, insecure;
+	bool may_plain, insecure, peeked;
 	enum scheme scheme;
 	struct challenge auth;
 	enum ping ping;
@@ -124,6 +124,10 @@ struct host *host_get(struct co_registry *r, const char *name);
 struct host *host_of_url(struct co_registry *r, const char *url);
 /* "https://registry-1.docker.io". Returns buf. */
 const char *host_base(const struct host *h, char *buf, size_t len);
+
+
+/* peek.c: a registry on loopback that certainly speaks http without TLS. */
+bool peek_plain(const struct host *h);
 
 enum token_state { TOKEN_NONE, TOKEN_FETCHING, TOKEN_READY, TOKEN_FAILED };
 struct token {

@@ -25,6 +25,7 @@ struct copy_job {
 struct pending_step {
 	struct co_step step;
 	bool looked_up;
+	bool apart; /* the stage's tree does not have its layer yet */
 	struct co_digest key;
 	struct copy_job job;
 	bool has_job;
@@ -143,6 +144,12 @@ int stage_walk(struct co_exec *x, struct stage_run *st, bool cached_only, struct
 int stage_replay(struct co_exec *x, struct stage_run *st, const struct co_cache_entry *made,
 		 size_t n, struct co_err *err) co_must_check;
 
+/* walk.c: the instruction at st->next as a step; and its effect on config and history. */
+int walk_eval(struct co_exec *x, struct stage_run *st, struct co_step *step,
+	      struct co_err *err) co_must_check;
+int walk_apply(struct co_exec *x, struct stage_run *st, const struct co_step *step,
+	       struct co_err *err) co_must_check;
+
 /* schedule.c: all needed stages. */
 int schedule_run(struct co_exec *x, struct co_err *err) co_must_check;
 
@@ -180,7 +187,13 @@ int add_remote(struct co_exec *x, const struct co_step *step, const char *source
 	       struct copy_job *job, struct co_err *err) co_must_check;
 bool source_is_remote(const char *source);
 
+/* op_run.c: what gethostname() gives in the step */
+const char *run_hostname(const struct co_step *step);
+
 /* op_mounts.c */
+const struct co_secret *secret_find(const struct co_secret *list, size_t n, const char *id);
+int secret_read(struct co_exec *x, const struct co_secret *s, const char **data, size_t *len,
+		struct co_err *err) co_must_check;
 struct mount_set {
 	struct co_mount_op *ops;
 	size_t n;

@@ -195,8 +195,19 @@ static int make_cache(struct co_exec *x, struct stage_run *st, const struct co_m
 	return 0;
 }
 
-static int open_cache(struct co_exec *x, struct stage_run *st, const struct co_mount *mt,
-		      const struct co_origin *from, struct mount_set *m, struct co_err *err)
+/* BUILDKIT_CACHE_MOUNT_NS keeps the caches of several projects apart. */
+static const char *cache_id(struct co_exec *x, const struct co_step *step,
+			    const struct co_mount *mt, const char *target)
+{
+	const char *id = mt->id && *mt->id ? mt->id : target;
+	if (!step->cache_ns || !*step->cache_ns)
+		return id;
+	return co_arena_printf(x->a, "%s/%s", step->cache_ns, id);
+}
+
+static int open_cache(struct co_exec *x, struct stage_run *st, const struct co_step *step,
+		      const struct co_mount *mt, const struct co_origin *from, struct mount_set *m,
+		      struct co_err *err)
 {
 	int store = co_store_fd(x->o->store);
 	if (mkdirat(store, "mounts", 0700) < 0 && errno != EEXIST)
@@ -207,8 +218,8 @@ static int open_cache(struct co_exec *x, struct stage_run *st, const struct co_m
 	const char *target = absolute_target(x, st, mt->target);
 	char name[160];
 	int lock = -1, dir = -1;
-	int r = pick_cache(mounts, mt->id && *mt->id ? mt->id : target, mt->sharing, name,
-			   sizeof(name), &lock, err);
+	int r = pick_cache(mounts, cache_id(x, step, mt, target), mt->sharing, name, sizeof(name),
+			   &lock, err);
 	if (!r)
 		r = keep_fd(m, lock, err);
 	if (!r)
@@ -225,7 +236,7 @@ static int open_cache(struct co_exec *x, struct stage_run *st, const struct co_m
 	return 0;
 }
 
-static const struct co_secret *find_secret(const struct co_secret *list, size_t n, const char *id)
+const struct co_secret *secret_find(const struct co_secret *list, size_t n, const char *id)
 {
 	for (size_t i = 0; i < n; i++)
 		if (!strcmp(list[i].id, id))
@@ -233,8 +244,8 @@ static const struct co_secret *find_secret(const struct co_secret *list, size_t 
 	return NULL;
 }
 
-static int read_secret(struct co_exec *x, const struct co_secret *s, const char **data, size_t *len,
-		       struct co_err *err)
+int secret_read(struct co_exec *x, const struct co_secret *s, const char **data, size_t *len,
+		struct co_err *err)
 {
 	if (s->env) {
 		const char *v = getenv(s->env);
@@ -271,7 +282,7 @@ static void remember_secret(struct co_exec *x, struct mount_set *m, const char *
 static int open_secret(struct co_exec *x, struct stage_run *st, const struct co_mount *mt,
 		       struct mount_set *m, struct co_err *err)
 {
-	const struct co_secret *s = find_secret(x->o->secrets, x->o->n_secrets, mt->id);
+	const struct co_secret *s = secret_find(x->o->secrets, x->o->n_secrets, mt->id);
 	if (!s) {
 		if (!mt->required)
 			return 0;
@@ -282,7 +293,7 @@ static int open_secret(struct co_exec *x, struct stage_run *st, const struct co_
 	}
 	const char *data = "";
 	size_t len;
-	int r = read_secret(x, s, &data, &len, err);
+	int r = secret_read(x, s, &data, &len, err);
 	if (r < 0)
 		return r;
 	remember_secret(x, m, data);
@@ -308,7 +319,7 @@ static int open_ssh(struct co_exec *x, struct stage_run *st, const struct co_mou
 		    unsigned number, struct mount_set *m, struct co_err *err)
 {
 	const char *id = mt->id && *mt->id ? mt->id : "default";
-	const struct co_secret *s = find_secret(x->o->ssh, x->o->n_ssh, id);
+	const struct co_secret *s = secret_find(x->o->ssh, x->o->n_ssh, id);
 	if (!s) {
 		if (!mt->required)
 			return 0;
@@ -346,13 +357,13 @@ static void open_script(struct co_exec *x, const struct co_step *step, struct mo
 	op->mode = 0755;
 }
 
-static void open_hosts(struct co_exec *x, struct mount_set *m)
+static void open_hosts(struct co_exec *x, const struct co_step *step, struct mount_set *m)
 {
 	if (!x->o->add_hosts || !x->o->add_hosts[0])
 		return;
 	auto_buf b = CO_BUF_INIT(CO_BUF_SMALL);
-	co_buf_adds(&b, "127.0.0.1\tlocalhost buildkitsandbox\n::1\tlocalhost ip6-localhost "
-			"ip6-loopback\n");
+	co_buf_addf(&b, "127.0.0.1\tlocalhost %s\n::1\tlocalhost ip6-localhost ip6-loopback\n",
+		    run_hostname(step));
 	for (size_t i = 0; x->o->add_hosts[i]; i++) {
 		const char *colon = strchr(x->o->add_hosts[i], ':');
 		if (colon)
@@ -376,7 +387,7 @@ static int open_one(struct co_exec *x, struct stage_run *st, const struct co_ste
 	case CO_MOUNT_BIND:
 		return open_bind(x, st, mt, &step->mount_from[i], m, err);
 	case CO_MOUNT_CACHE:
-		return open_cache(x, st, mt, &step->mount_from[i], m, err);
+		return open_cache(x, st, step, mt, &step->mount_from[i], m, err);
 	case CO_MOUNT_SECRET:
 		return open_secret(x, st, mt, m, err);
 	case CO_MOUNT_SSH:
@@ -388,6 +399,7 @@ static int open_one(struct co_exec *x, struct stage_run *st, const struct co_ste
 		op->target = absolute_target(x, st, mt->target);
 		op->size = mt->size;
 		op->mode = 01777;
+		op->readonly = mt->readonly;
 		return 0;
 	}
 	}
@@ -397,7 +409,7 @@ int mounts_open(struct co_exec *x, struct stage_run *st, const struct co_step *s
 		struct mount_set *m, struct co_err *err)
 {
 	unsigned ssh = 0;
-	open_hosts(x, m);
+	open_hosts(x, step, m);
 	for (size_t i = 0; i < step->n_mounts; i++) {
 		int r = open_one(x, st, step, i, &ssh, m, err);
 		if (r < 0)

@@ -120,7 +120,8 @@ int base_resolve(void *ctx, const char *image, const struct co_platform *platfor
 	r = from_store(b, name, platform, &desc, &found);
 	if (!r && !found)
 		r = co_registry_resolve(b->registry, b->store, &ref, platform, &desc, err);
-	if (!r && !found)
+	/* an image that lies here may well have come from there: a mount that fails costs little */
+	if (!r)
 		*co_arena_push(&b->arena, b->mounts, b->n_mounts) = ref;
 	return r ? r : load_base(b, name, &desc, out, err);
 }

@@ -32,6 +32,8 @@ struct build {
 	struct co_dockerfile *ast;
 	struct co_findings found;
 	int64_t epoch;
+	bool as_index; /* BUILDKIT_MULTI_PLATFORM: an index even for one platform */
+	bool told_unused;
 	struct co_ref *refs; /* of the tags */
 	size_t n_refs;
 	struct co_ref *mounts; /* repositories that hold base layers */
@@ -42,7 +44,12 @@ struct build {
 int base_resolve(void *ctx, const char *image, const struct co_platform *platform,
 		 const struct co_base **out, struct co_err *err);
 /* epoch.c: --timestamp, SOURCE_DATE_EPOCH, else the context's commit time, else 0. */
-int epoch_choose(struct build *b, struct co_err *err) co_must_check;
+int epoch_choose(struct build *b, const struct co_plan *plan, struct co_err *err) co_must_check;
+/* special.c: build arguments that speak to the builder, and the syntax directive: what is not carried
+ * out is refused or told. */
+int special_check(struct build *b, struct co_err *err) co_must_check;
+/* Warns of build arguments that no ARG of the plan declares (once a build). */
+void special_unused(struct build *b, const struct co_plan *plan);
 /* finish.c: config, manifest and gate of one built platform. */
 int finish_image(struct build *b, struct co_exec *x, struct co_built *built,
 		 struct co_descriptor *out, struct co_digest *config,

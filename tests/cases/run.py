@@ -5,7 +5,7 @@
   run.py [--cooper FILE] [--jobs N] [NAME-PART...]
 
 A case is a folder with a Dockerfile, its context, and a file `expect`; nothing else is needed to add one.
-`expect` holds one statement a line (words as in a shell; # starts a comment):
+`expect` holds one statement a line (words as in a shell, quotations may span lines; # starts a comment):
 
   args WORD...              more arguments for `cooper build` ($CASE is the case's folder, $OUT a new folder)
   env K=V                   for the build process
@@ -13,7 +13,8 @@ A case is a folder with a Dockerfile, its context, and a file `expect`; nothing 
   stdin FILE                file given on standard input
   setup COMMAND             shell command run in a copy of the case before the build
   serve DIR                 an HTTP server for that folder of the copied case (git repositories too, see
-                            tests/lib/webserver.py); $URL is its address, $OUT.requests what was asked of it
+                            tests/lib/webserver.py); $URL is its address ($HOSTPORT without http://), $OUT.requests
+                            what was asked of it
   exit N                    the exit status (default 0)
   output TEXT               stdout or stderr contains TEXT         no-output TEXT
   file PATH [MODE [UID:GID [CONTENT]]]      dir PATH [MODE [UID:GID]]     link PATH TARGET
@@ -43,10 +44,18 @@ class Failed(Exception):
 
 
 def statements(path):
+    text, first = "", 0
     for n, line in enumerate(open(path, encoding="utf-8"), 1):
-        words = shlex.split(line, comments=True)
+        text, first = text + line, first or n
+        try:
+            words = shlex.split(text, comments=True)
+        except ValueError:  # an open quotation goes on in the next line
+            continue
         if words:
-            yield n, words
+            yield first, words
+        text, first = "", 0
+    if text:
+        raise ValueError("%s:%d: open quotation" % (path, first))
 
 
 def need(ok, why):
@@ -98,6 +107,7 @@ class Case:
             servers = [serve(os.path.join(self.dir, d), self.out + ".requests") for d, in self.all("serve")]
             if servers:
                 self.environ["URL"] = servers[0].url
+                self.environ["HOSTPORT"] = servers[0].url[len("http://"):]
             try:
                 self.run_all()
             finally:

@@ -102,8 +102,9 @@ static void spawns(void)
 	char **many = calloc(3002, sizeof(char *));
 	for (int i = 0; i < 3000; i++)
 		many[i] = "variable=value";
-	say("long environment", posix_spawn(&p, "/probe", NULL, NULL, argv, many));
+	int r = posix_spawn(&p, "/probe", NULL, NULL, argv, many);
 	waitpid(p, &status, 0);
+	say("long environment", r);
 	free(many);
 }
 
@@ -210,9 +211,9 @@ void probe_sockets(void)
 	stream("rel", "/work-sockets/rel");
 	TRY(mkdir("dir", 0755));
 	TRY(symlink("/work-sockets/dir", "link"));
-	stream("link/through", "dir/through");
+	stream("/work-sockets/dir/through", "link/through");
 	TRY(symlink("/work-sockets/dir/through2", "to-socket"));
-	stream("dir/through2", "to-socket");
+	stream("/work-sockets/dir/through2", "to-socket");
 	memset(deep + 14, 'x', 60);
 	stream(deep, deep);
 	memset(deep + 14, 'y', 80);
@@ -243,7 +244,7 @@ static void mask_text(const char *name)
 	sigset_t s;
 	sigprocmask(SIG_SETMASK, NULL, &s);
 	printf("%s:", name);
-	for (int i = 1; i < 32; i++)
+	for (int i = 1; i < SIGSYS; i++)
 		if (sigismember(&s, i))
 			printf(" %d", i);
 	printf("\n");
