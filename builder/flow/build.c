@@ -130,7 +130,7 @@ static void exec_opts(struct build *b, struct co_exec_opts *x)
 				   .place = b->place,
 				   .sandbox = o->sandbox,
 				   .no_cache = o->no_cache,
-				   .project = b->project,
+				   .project = b->project[0] ? b->project : NULL,
 				   .explain = o->explain_cache,
 				   .secrets = o->secrets,
 				   .n_secrets = o->n_secrets,
