@@ -139,7 +139,10 @@ static int add_kernel(struct guest *g, const char *path, uint32_t flags, struct 
 	auto_fd fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (r < 0 || fd < 0)
 		return r;
-	return add(g, co_steal_fd(&fd), path, flags, flags & CO_IPM_PROC, err);
+	/* real root could turn the kernel's knobs in /proc/sys; others only reach their own files
+	 */
+	bool writable = flags & CO_IPM_PROC && g->st->root->owners;
+	return add(g, co_steal_fd(&fd), path, flags, writable, err);
 }
 
 /* A file of this step's own with the given content; O_PATH. */

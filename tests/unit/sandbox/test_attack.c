@@ -343,7 +343,7 @@ int main(int argc, char **argv)
 	if (argc == 2 && !strcmp(argv[0], "/attack"))
 		return attack_main(argv[1]);
 	auto_fd listener = listen_abstract();
-	(void)listener;
+	(void)listener; /* open while the attacks run */
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(from_root),	  cmocka_unit_test(from_root_as_app),
 		cmocka_unit_test(from_range),	  cmocka_unit_test(from_single),
