@@ -116,12 +116,8 @@ int claims_mkdev(const struct co_root *r, int dirfd, const char *name, uint32_t 
 	if (fd < 0)
 		return -1;
 	struct owntab_key key;
-<<<<<<< HEAD
-	struct co_own own = {0, 0, mode & (S_IFMT | 07777), major_no, minor_no};
-=======
 	struct co_own own = {
 		.mode = mode & (S_IFMT | 07777), .dev_major = major_no, .dev_minor = minor_no};
->>>>>>> main
 	/* no permissions: a step that opens it must not find a file there */
 	if (fchmod(fd, 0) == 0 && co_owntab_key(fd, "", &key, NULL) == 0 &&
 	    co_owntab_set(r->owners, &key, &own) == 0)

@@ -128,11 +128,7 @@ static int prepare(struct step *st, struct userns *u, struct co_err *err)
 	struct filter *f = &u->filter[own_net][compat];
 	int r = run->insecure || f->insns ? 0 : seccomp_build(f, own_net, compat, err);
 	if (!r)
-<<<<<<< HEAD
-		r = open_pipes(st, err);
-=======
 		r = step_pipes(st, err);
->>>>>>> main
 	if (!r)
 		r = agents_open(st, err);
 	if (r < 0)
