@@ -190,10 +190,11 @@ bool source_is_remote(const char *source);
 /* op_run.c: what gethostname() gives in the step */
 const char *run_hostname(const struct co_step *step);
 
-/* op_mounts.c */
+/* mount_secret.c */
 const struct co_secret *secret_find(const struct co_secret *list, size_t n, const char *id);
 int secret_read(struct co_exec *x, const struct co_secret *s, const char **data, size_t *len,
 		struct co_err *err) co_must_check;
+/* op_mounts.c */
 struct mount_set {
 	struct co_mount_op *ops;
 	size_t n;
@@ -203,10 +204,20 @@ struct mount_set {
 	size_t n_fds;
 	const char **secrets; /* values to mask */
 	size_t n_secrets;
+	struct cache_use {
+		const char *id;
+		size_t mount; /* which of the step's mounts */
+		enum co_sharing sharing;
+		int fd; /* among fds */
+	} *caches;
+	size_t n_caches;
+	unsigned n_agents;
+	const char **temps; /* private copies below the store's tmp */
+	size_t n_temps;
 };
 int mounts_open(struct co_exec *x, struct stage_run *st, const struct co_step *step,
 		struct mount_set *m, struct co_err *err) co_must_check;
-void mounts_close(struct mount_set *m);
+void mounts_close(struct co_exec *x, struct mount_set *m);
 /* Content keys of bind mounts. */
 int mounts_key(struct co_exec *x, struct stage_run *st, const struct co_step *step,
 	       struct co_digest **out, size_t *n, struct co_err *err) co_must_check;

@@ -157,7 +157,7 @@ class Case:
             environ[key] = self.expand(value)
         stdin = self.one("stdin")
         r = subprocess.run(command + [context], cwd=self.dir, env=environ, stdout=subprocess.PIPE,
-                           stderr=subprocess.STDOUT, timeout=300,
+                           stderr=subprocess.STDOUT, timeout=60,
                            stdin=open(os.path.join(self.dir, stdin), "rb") if stdin else subprocess.DEVNULL)
         self.text = r.stdout.decode(errors="replace")
         want = int(self.one("exit", "0"))
