@@ -173,7 +173,7 @@ int co_err_exit(const struct co_err *err)
 {
 	if (!err->code)
 		return 0;
-	return err->exit_status ? err->exit_status : find(err->code)->status;
+	return find(err->code)->status;
 }
 
 _Noreturn void co_oom(void)

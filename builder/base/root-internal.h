@@ -29,3 +29,7 @@ void claims_forget(const struct co_root *r, int dirfd, const char *name);
 bool claims_xattr_native(const struct co_own *own, const char *key);
 /* chmod that also reaches (fd, "") when fd is O_PATH. */
 int root_change_mode(int dirfd, const char *name, uint32_t mode);
+
+/* root_node.c: a device node as an empty file with an attribute; and what such a file claims. */
+int node_make(int dirfd, const char *name, uint32_t mode, uint32_t major_no, uint32_t minor_no);
+void node_read(int dirfd, const char *name, struct co_meta *m);

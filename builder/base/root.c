@@ -34,6 +34,8 @@ int co_root_stat(const struct co_root *r, int dirfd, const char *name, struct co
 				.ino = st.st_ino,
 				.nlink = st.st_nlink,
 				.ctime = st.st_ctim};
+	if (S_ISREG(st.st_mode) && !st.st_size)
+		node_read(dirfd, name, out);
 	return 0;
 }
 
@@ -98,8 +100,10 @@ int co_root_mknod(const struct co_root *r, int dirfd, const char *name, uint32_t
 		return claims_mkdev(r, dirfd, name, mode, major_no, minor_no);
 	uint32_t disk = r->owners ? claims_disk_mode(mode) : mode & 07777;
 	dev_t dev = device ? makedev(major_no, minor_no) : 0;
-	if (mknodat(dirfd, name, (mode & S_IFMT) | disk, dev) < 0 ||
-	    fchmodat(dirfd, name, disk, 0) < 0)
+	if (mknodat(dirfd, name, (mode & S_IFMT) | disk, dev) < 0)
+		return device && errno == EPERM ? node_make(dirfd, name, mode, major_no, minor_no)
+						: -1;
+	if (fchmodat(dirfd, name, disk, 0) < 0)
 		return -1;
 	return r->owners ? claims_new(r, dirfd, name, mode, 0, 0) : 0;
 }

@@ -90,11 +90,12 @@ int co_root_setxattr(const struct co_root *r, int dirfd, const char *name, const
 			: lsetxattr(p.text, key, val, size, 0);
 }
 
-static bool belongs_to_host(const char *key)
+bool co_xattr_is_host(const char *key)
 {
 	static const char *const prefixes[] = {
-		"user.overlay.", "trusted.overlay.",  "security.selinux", "security.ima",
-		"security.evm",	 "security.apparmor", "system.",	  NULL};
+		"user.overlay.", "trusted.overlay.", "security.selinux",
+		"security.ima",	 "security.evm",     "security.apparmor",
+		"system.",	 "user.cooper.",     NULL};
 	for (size_t i = 0; prefixes[i]; i++)
 		if (co_starts(key, prefixes[i]))
 			return true;
@@ -135,7 +136,7 @@ ssize_t co_root_listxattr(const struct co_root *r, int dirfd, const char *name, 
 	size_t kept = 0;
 	for (size_t at = 0; at < (size_t)n;) {
 		size_t len = strlen(list + at) + 1;
-		if (!belongs_to_host(list + at)) {
+		if (!co_xattr_is_host(list + at)) {
 			memmove(list + kept, list + at, len);
 			kept += len;
 		}

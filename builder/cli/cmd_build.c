@@ -33,6 +33,24 @@ static const struct opt build_table[] = {
 	 AT(secrets)},
 	{"ssh", 0, OPT_LIST, "default|ID[=SOCKET]", "agent for RUN --mount=type=ssh", AT(ssh)},
 	{"no-cache", 0, OPT_FLAG, NULL, "carry every step out anew", AT(no_cache)},
+	{"cache-from", 0, OPT_LIST, "PLACE",
+	 "look steps up there: REPOSITORY, type=registry,ref=REPOSITORY or type=local,src=DIR",
+	 AT(cache_from)},
+	{"cache-to", 0, OPT_LIST, "PLACE",
+	 "write steps there: the same with dest=DIR, or type=inline; mode=min|max", AT(cache_to)},
+	{"cache-repo", 0, OPT_LIST, "REPOSITORY", "look up and write all steps there",
+	 AT(cache_repo)},
+	{"cache-key", 0, OPT_TEXT, "FILE",
+	 "sign cache entries with this secret or Ed25519 private key", AT(cache_key)},
+	{"cache-trust", 0, OPT_LIST, "FILE,…",
+	 "believe cache entries signed by these keys only (secrets or public keys)",
+	 AT(cache_trust)},
+	{"cache-scope", 0, OPT_LIST, "NAME,…", "write into the first scope, read from all",
+	 AT(cache_scope)},
+	{"cache-ttl", 0, OPT_TEXT, "DURATION", "steps cached longer ago run again, for example 7d",
+	 AT(cache_ttl)},
+	{"explain-cache", 0, OPT_FLAG, NULL, "say of each step that ran what had changed",
+	 AT(explain_cache)},
 	{"pull", 0, OPT_FLAG, NULL, "ask the registry for base images even if the store has them",
 	 AT(pull)},
 	{"network", 0, OPT_TEXT, "MODE", "network of RUN: default, none or host", AT(network)},
@@ -61,9 +79,11 @@ static const struct opt build_table[] = {
 	{"check", 0, OPT_FLAG, NULL, "check the Dockerfile and build nothing", AT(check)},
 	{"check-rules", 0, OPT_TEXT, "RULES", "as # check= has them: skip=RULE,…;error=true",
 	 AT(check_rules)},
-	{"call", 0, OPT_TEXT, "METHOD", "build, check, outline (arguments and secrets) or targets",
+	{"call", 0, OPT_TEXT, "METHOD[,format=json]",
+	 "build, check, outline (arguments and secrets), targets, or plan (as --dry-run)",
 	 AT(call)},
-	{"dry-run", 0, OPT_FLAG, NULL, "show the steps and build nothing", AT(dry_run)},
+	{"dry-run", 0, OPT_FLAG, NULL, "show the steps and what is cached, build nothing",
+	 AT(dry_run)},
 	PROGRESS_OPTS(struct build_args, progress),
 	REGISTRY_OPTS(struct build_args, common),
 	COMMON_OPTS(struct build_args, common),
@@ -91,11 +111,11 @@ static int run_build(struct cmd_ctx *c, void *opts)
 	struct co_build_opts o;
 	struct co_build_result res;
 	struct renderer *render;
-	enum build_call call;
+	struct build_call call;
 	int r = build_opts_make(&o, &call, c, a);
 	if (r < 0)
 		return r;
-	if (call != CALL_BUILD)
+	if (call.method != CALL_BUILD)
 		return build_call(c, &o, call);
 	r = render_open(&render, &a->progress, c->err);
 	if (r < 0)

@@ -76,8 +76,20 @@ int read_directive(struct parser *p, const char *s, size_t n, unsigned col, stru
 	return 1;
 }
 
+static struct co_pos place_of(const struct parser *p, const char *at)
+{
+	const char *line = p->src->text;
+	unsigned n = 1;
+	for (const char *s = line; s < at; s++)
+		if (*s == '\n') {
+			line = s + 1;
+			n++;
+		}
+	return (struct co_pos){n, (unsigned)(at - line) + 1, n};
+}
+
 /* Steps through the leading lines that are directives with this mark. */
-static bool find(const char *s, const char *end, const char *mark, struct co_arena *a,
+static bool find(struct parser *p, const char *s, const char *end, const char *mark,
 		 struct co_dockerfile *d)
 {
 	unsigned seen = 0;
@@ -93,9 +105,11 @@ static bool find(const char *s, const char *end, const char *mark, struct co_are
 		size_t n = (size_t)(value_end - value);
 		if (which == DIR_SYNTAX) {
 			const char *blank = memchr(value, ' ', n);
-			d->syntax = co_arena_dup(a, value, blank ? (size_t)(blank - value) : n);
+			d->syntax = co_arena_dup(p->a, value, blank ? (size_t)(blank - value) : n);
+			d->syntax_pos = place_of(p, value);
 		} else if (which == DIR_CHECK) {
-			d->check = co_arena_dup(a, value, n);
+			d->check = co_arena_dup(p->a, value, n);
+			d->check_pos = place_of(p, value);
 		}
 		s = nl ? nl + 1 : end;
 	}
@@ -124,8 +138,7 @@ int find_directives(struct parser *p, struct co_dockerfile *d, struct co_err *er
 		const char *nl = memchr(s, '\n', (size_t)(end - s));
 		s = nl ? nl + 1 : end;
 	}
-	if (find(s, end, "#", p->a, d) ||
-	    (!find(s, end, "//", p->a, d) && !find_json(s, end, p->a, d)))
+	if (find(p, s, end, "#", d) || (!find(p, s, end, "//", d) && !find_json(s, end, p->a, d)))
 		return 0;
 	fail_pos(p, (struct co_pos){1, 1, 1}, CO_E_UNSUPPORTED, err,
 		 "the file is written for the frontend \"%.200s\", not as a Dockerfile", d->syntax);

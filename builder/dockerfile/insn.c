@@ -210,6 +210,9 @@ static int check_flag(struct parser *p, const struct flag_row *row, struct co_fl
 			 "variable expansion is not supported for --from");
 		return co_hint(err, "give the image a stage name: FROM image:$VERSION AS name");
 	}
+	if (row->op == CO_OP_RUN && !strcmp(row->name, "mount") &&
+	    co_mount_check(p->a, f->value, p->escape, err) < 0)
+		return co_locate(err, p->src, f->pos);
 	if (row->kind == FLAG_DURATION && *f->value)
 		return check_duration(p, f, err);
 	if (row->kind == FLAG_COUNT && *f->value)

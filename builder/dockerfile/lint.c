@@ -183,7 +183,8 @@ static int configure(struct lint *l, struct co_err *err)
 	const char *text = l->opts->check ? l->opts->check : l->d->check;
 	if (!text || lint_config_parse(&l->config, l->a, text, err) == 0)
 		return 0;
-	return co_wrap(err, "failed to parse check options");
+	co_wrap(err, "failed to parse check options");
+	return l->opts->check ? err->code : co_locate(err, &l->d->source, l->d->check_pos);
 }
 
 int co_lint(struct co_findings *out, struct co_arena *a, const struct co_dockerfile *d,

@@ -161,9 +161,9 @@ struct option {
 };
 static const struct option options[] = {
 	{"type", EVERY, false, set_type},
-	{"from", BIND | CACHE | TMPFS | SSH, false, set_from},
-	{"source", BIND | CACHE | TMPFS | SECRET, false, set_source},
-	{"src", BIND | CACHE | TMPFS | SECRET, false, set_source},
+	{"from", BIND | CACHE, false, set_from},
+	{"source", BIND | CACHE | SECRET, false, set_source},
+	{"src", BIND | CACHE | SECRET, false, set_source},
 	{"target", EVERY, false, set_target},
 	{"dst", EVERY, false, set_target},
 	{"destination", EVERY, false, set_target},
@@ -254,11 +254,11 @@ struct field {
 	const char *value;
 };
 
-static int read_field(struct field *out, struct co_arena *a, const char *text, char escape,
-		      const struct co_vars *vars, struct co_err *err)
+/* The option of a field, as far as it can be judged before variables are expanded. */
+static int read_key(struct field *out, struct co_arena *a, const char *text, struct co_err *err)
 {
 	size_t len = strcspn(text, "=");
-	char *key = co_arena_strndup(a, text, len), *value;
+	char *key = co_arena_strndup(a, text, len);
 	out->option = find_option(key);
 	if (!out->option)
 		return text[len] ? unknown_key(key, text, err)
@@ -277,7 +277,18 @@ static int read_field(struct field *out, struct co_arena *a, const char *text, c
 		return co_hint(err, "define a stage: FROM %s AS name, and mount from=name",
 			       text + len + 1);
 	}
-	int r = co_expand(&value, a, text + len + 1, escape, vars, err);
+	out->value = text + len + 1;
+	return 0;
+}
+
+static int read_field(struct field *out, struct co_arena *a, const char *text, char escape,
+		      const struct co_vars *vars, struct co_err *err)
+{
+	char *value;
+	int r = read_key(out, a, text, err);
+	if (r < 0 || !strchr(text, '='))
+		return r;
+	r = co_expand(&value, a, out->value, escape, vars, err);
 	if (!r)
 		out->value = value;
 	return r;
@@ -361,5 +372,27 @@ int co_mount_parse(struct co_mount *out, struct co_arena *a, const char *csv, ch
 		r = finish(&st, a);
 	if (!r)
 		*out = st.m;
+	return r;
+}
+
+static const char *no_value(void *ctx, const char *name)
+{
+	(void)ctx;
+	(void)name;
+	return NULL;
+}
+
+int co_mount_check(struct co_arena *a, const char *csv, char escape, struct co_err *err)
+{
+	struct co_vars vars = {.get = no_value};
+	struct co_mount ignored;
+	struct field field;
+	char *texts[MAX_FIELDS];
+	size_t n = 0;
+	if (!strchr(csv, '$'))
+		return co_mount_parse(&ignored, a, csv, escape, &vars, err);
+	int r = csv_split(texts, &n, a, csv, err);
+	for (size_t i = 0; r == 0 && i < n; i++)
+		r = read_key(&field, a, texts[i], err);
 	return r;
 }

@@ -116,6 +116,11 @@ static int ready_cwd(struct stage_run *st, const struct co_root *root, struct co
 	return 0;
 }
 
+const char *run_hostname(const struct co_step *step)
+{
+	return step->hostname && *step->hostname ? step->hostname : "buildkitsandbox";
+}
+
 static int run_process(struct co_exec *x, struct stage_run *st, const struct co_step *step,
 		       const struct co_root *root, const struct mount_set *m, struct co_err *err)
 {
@@ -133,7 +138,7 @@ static int run_process(struct co_exec *x, struct stage_run *st, const struct co_
 			     .n_groups = user.n_groups,
 			     .mounts = m->ops,
 			     .n_mounts = m->n,
-			     .hostname = "buildkitsandbox",
+			     .hostname = run_hostname(step),
 			     .insecure = !strcmp(step->security, "insecure"),
 			     .memory = x->o->memory,
 			     .pids = x->o->pids,
@@ -146,6 +151,8 @@ static int run_process(struct co_exec *x, struct stage_run *st, const struct co_
 	if (!r)
 		r = co_sandbox_run(x->sandbox, root, &run, &res, err);
 	co_user_release(&user);
+	if (r == CO_E_RUN_FAILED) /* a program that is not there is a failed RUN like another */
+		return co_wrap(err, "RUN %.100s", step->argv[step->n_argv - 1]);
 	if (r < 0)
 		return r;
 	return res.status || res.timed_out || res.output_cut ? failed(step, &res, &run, err) : 0;
@@ -168,6 +175,6 @@ int op_run(struct co_exec *x, struct stage_run *st, const struct co_step *step,
 	if (!r)
 		r = run_process(x, st, step, root, &m, err);
 	mask_bus_end(&x->mask);
-	mounts_close(&m);
+	mounts_close(x, &m);
 	return r;
 }

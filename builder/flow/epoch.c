@@ -13,13 +13,24 @@ static const char *from_args(const struct build *b)
 	return NULL;
 }
 
-int epoch_choose(struct build *b, struct co_err *err)
+/* ARG SOURCE_DATE_EPOCH=… above the first FROM. */
+static const char *from_globals(const struct co_plan *plan)
+{
+	for (size_t i = plan->n_globals; i > 0; i--)
+		if (!strcmp(plan->globals[i - 1].key, "SOURCE_DATE_EPOCH"))
+			return plan->globals[i - 1].value;
+	return NULL;
+}
+
+int epoch_choose(struct build *b, const struct co_plan *plan, struct co_err *err)
 {
 	const char *text = b->o->epoch;
 	if (!text)
 		text = from_args(b);
 	if (!text)
 		text = getenv("SOURCE_DATE_EPOCH");
+	if (!text)
+		text = from_globals(plan);
 	b->epoch = b->has_context && b->context.epoch >= 0 ? b->context.epoch : 0;
 	if (!text || !*text || !strcmp(text, "context"))
 		return 0;

@@ -15,7 +15,15 @@ struct build {
 	struct co_arena arena;
 	struct co_store *store;
 	struct co_registry *registry;
+	struct co_registry *cache_registry; /* with little patience; NULL: no cache there */
 	struct co_cache *cache;
+	struct co_cache_entry *entries; /* of all platforms; arena */
+	size_t n_entries;
+	struct co_cache_entry *facts; /* what the gate found out; arena */
+	size_t n_facts;
+	char project[CO_DIGEST_TEXT]; /* identity, for explanations of misses */
+	bool from_places; /* some came from a place */
+	bool pushed;
 	enum co_place place;
 	struct co_context context;
 	bool has_context;
@@ -24,6 +32,8 @@ struct build {
 	struct co_dockerfile *ast;
 	struct co_findings found;
 	int64_t epoch;
+	bool as_index; /* BUILDKIT_MULTI_PLATFORM: an index even for one platform */
+	bool told_unused;
 	struct co_ref *refs; /* of the tags */
 	size_t n_refs;
 	struct co_ref *mounts; /* repositories that hold base layers */
@@ -34,7 +44,12 @@ struct build {
 int base_resolve(void *ctx, const char *image, const struct co_platform *platform,
 		 const struct co_base **out, struct co_err *err);
 /* epoch.c: --timestamp, SOURCE_DATE_EPOCH, else the context's commit time, else 0. */
-int epoch_choose(struct build *b, struct co_err *err) co_must_check;
+int epoch_choose(struct build *b, const struct co_plan *plan, struct co_err *err) co_must_check;
+/* special.c: build arguments that speak to the builder, and the syntax directive: what is not carried
+ * out is refused or told. */
+int special_check(struct build *b, struct co_err *err) co_must_check;
+/* Warns of build arguments that no ARG of the plan declares (once a build). */
+void special_unused(struct build *b, const struct co_plan *plan);
 /* finish.c: config, manifest and gate of one built platform. */
 int finish_image(struct build *b, struct co_exec *x, struct co_built *built,
 		 struct co_descriptor *out, struct co_digest *config,
@@ -49,6 +64,14 @@ int outputs_write(struct build *b, const struct co_descriptor *desc, struct co_e
 		  struct co_err *err) co_must_check;
 int outputs_files(struct build *b, const struct co_build_result *res,
 		  struct co_err *err) co_must_check;
-/* Layers that are not here (a base nothing needed) are fetched now. */
-int need_layers(struct build *b, const struct co_descriptor *desc,
+/* cached.c */
+int cache_open(struct build *b, struct co_err *err) co_must_check;
+void cache_expect(struct build *b, const struct co_platform *platform);
+void cache_collect(struct build *b, const struct co_exec *x);
+void cache_write(struct build *b);
+/* sources.c: where the layers are that an image has and the store has not. */
+int source_note(struct co_store *s, const struct co_digest *blob, const struct co_ref *repo,
 		struct co_err *err) co_must_check;
+/* Brings what is noted. */
+int sources_complete(struct co_store *s, struct co_registry *r, const struct co_descriptor *desc,
+		     struct co_err *err) co_must_check;

@@ -94,7 +94,11 @@ static int write_local(struct build *b, const struct co_output *o, struct co_exe
 		return co_fail_sys(err, "output directory %s", o->dest);
 	struct co_root dest = {.fd = fd};
 	struct co_copy_source src = {.root = root, .keep_owner = true, .pattern = ".", .fd = -1};
-	struct co_copy copy = {.sources = &src, .n_sources = 1, .dest = "/", .bus = b->bus};
+	struct co_copy copy = {.sources = &src,
+			       .n_sources = 1,
+			       .dest = "/",
+			       .bus = b->bus,
+			       .owner_best_effort = true};
 	return co_copy_run(&copy, &dest, err);
 }
 
@@ -120,9 +124,7 @@ int outputs_write(struct build *b, const struct co_descriptor *desc, struct co_e
 {
 	for (size_t i = 0; i < b->o->n_outputs; i++) {
 		const struct co_output *o = &b->o->outputs[i];
-		int r = o->kind == CO_OUT_LOCAL ? 0 : need_layers(b, desc, err);
-		if (!r)
-			r = write_one(b, o, desc, x, err);
+		int r = write_one(b, o, desc, x, err);
 		if (r < 0)
 			return co_wrap(err, "output %s", o->dest);
 	}

@@ -58,7 +58,7 @@ __asm__(".text\n"
 	"	mov x8,#139\n"
 	"	svc #0\n");
 
-extern char arch_tramp[];
+extern char arch_tramp[] __attribute__((visibility("hidden")));
 
 void arch_resume(ucontext_t *uc, long nr)
 {

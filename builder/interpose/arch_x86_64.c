@@ -71,7 +71,7 @@ __asm__(".text\n"
 	"	mov $15,%eax\n"
 	"	syscall\n");
 
-extern char arch_tramp[];
+extern char arch_tramp[] __attribute__((visibility("hidden")));
 
 void arch_resume(ucontext_t *uc, long nr)
 {

@@ -33,6 +33,28 @@ static long open_waiting(struct call *c, struct where *w, long flags)
 	return r;
 }
 
+/* Opens without following a link in the last component, and without leaving a trace of that in the
+ * descriptor's flags, where the kernel can. */
+static long open_plain(struct where *w, long flags, long mode)
+{
+	if (w->follow)
+		return sys4(SYS_openat, w->dir, w->rel, flags & ~(long)O_NOFOLLOW, mode);
+	if (flags & (O_NOFOLLOW | O_TMPFILE) || g.no_openat2)
+		return sys4(SYS_openat, w->dir, w->rel, flags | O_NOFOLLOW, mode);
+	struct open_how how = {
+		.flags = (uint64_t)flags, .mode = (uint64_t)mode, .resolve = RESOLVE_NO_SYMLINKS};
+	if (flags & O_PATH)
+		how.flags &= O_PATH | O_DIRECTORY | O_CLOEXEC;
+	long r = sys4(SYS_openat2, w->dir, w->rel, &how, sizeof(how));
+	if (r != -ENOSYS && r != -EPERM)
+		return r;
+	/* EPERM may be the file's own answer */
+	long again = sys4(SYS_openat, w->dir, w->rel, flags | O_NOFOLLOW, mode);
+	if (r == -ENOSYS || again >= 0)
+		g.no_openat2 = true;
+	return again;
+}
+
 static bool could_wait(long flags)
 {
 	return !(flags & (O_NONBLOCK | O_PATH | O_DIRECTORY)) && owntab_load(&g.tab->fifos);
@@ -61,9 +83,7 @@ static bool must_look(long flags)
 {
 	if (g.tab && could_wait(flags))
 		return true;
-	if (!ids_on())
-		return false;
-	return !cred_plain_root() || owntab_load(&g.tab->devices);
+	return ids_on() && !cred_plain_root();
 }
 
 static long open_existing(struct call *c, struct where *w, long flags, long mode)
@@ -80,9 +100,11 @@ static long open_existing(struct call *c, struct where *w, long flags, long mode
 				return r;
 			fifo = r == 0 && S_ISFIFO(m.disk_mode) && could_wait(flags);
 		}
-		bool nofollow = !w->follow;
-		long fl = (flags & ~(long)O_NOFOLLOW) | (nofollow ? O_NOFOLLOW : 0);
-		r = fifo ? open_waiting(c, w, fl) : sys4(SYS_openat, w->dir, w->rel, fl, mode);
+		r = fifo ? open_waiting(c, w, flags) : open_plain(w, flags, mode);
+		/* a recorded device has no permissions on disk: what looks like one more refusal */
+		if (r == -EACCES && ids_on() && owntab_load(&g.tab->devices) &&
+		    before_open(w, flags, &m) == -ENXIO)
+			return -ENXIO;
 		if (!w->maybe_link || w->follow)
 			return r;
 		if (flags & O_PATH && r >= 0) {
@@ -124,8 +146,8 @@ static long open_creating(struct call *c, struct where *w, long flags, long mode
 	for (int i = 0; i < 3; i++) {
 		long r = may_change_dir(w, false);
 		long fd = r < 0 ? r
-				: sys4(SYS_openat, w->dir, w->rel,
-				       (flags | O_EXCL | O_NOFOLLOW) & ~(long)O_TRUNC, mode | 0600);
+				: open_plain(w, (flags | O_EXCL) & ~(long)O_TRUNC,
+					     (mode & 01777) | 0600);
 		if (fd >= 0) {
 			new_entry_fd((int)fd, w, asked);
 			return fd;

@@ -23,7 +23,7 @@ bool new_entry_matters(struct where *w, uint32_t asked)
 	(void)w;
 	const struct co_ip_cred *c = cred();
 	return c->fsuid || c->fsgid || !cred_cap(c, CAP_DAC_OVERRIDE) || (~asked & 0600) ||
-	       (g.umask & 0700) || owntab_load(&g.tab->setgid_dirs);
+	       (asked & 06000) || (g.umask & 0700) || owntab_load(&g.tab->setgid_dirs);
 }
 
 static long settle(struct meta *m, struct where *w, uint32_t asked, int fd, const char *path)
@@ -42,14 +42,15 @@ static long settle(struct meta *m, struct where *w, uint32_t asked, int fd, cons
 	}
 	if (S_ISLNK(asked))
 		mode = S_IFLNK | 0777;
-	uint32_t disk = S_ISCHR(asked) || S_ISBLK(asked) ? 0600 : meta_disk(mode);
+	bool device = S_ISCHR(asked) || S_ISBLK(asked);
+	uint32_t disk = device ? 0 : meta_disk(mode);
 	if (!S_ISLNK(asked) && (m->disk_mode & 07777) != disk) {
 		long r = path ? sys3(SYS_fchmodat, AT_FDCWD, path, disk)
 			      : sys2(SYS_fchmod, fd, disk);
 		if (r < 0 && r != -EPERM)
 			return r;
 	}
-	bool plain = !c->fsuid && !gid && (S_ISLNK(asked) || (mode & 07777) == disk);
+	bool plain = !device && !c->fsuid && !gid && (S_ISLNK(asked) || (mode & 07777) == disk);
 	if (plain) {
 		if (m->claimed)
 			meta_forget(m);
@@ -128,8 +129,14 @@ static long remove_entry(struct call *c, bool dir)
 		r = may_change_dir(&w, true);
 	if (r < 0)
 		return r;
-	if (dir)
-		return sys3(SYS_unlinkat, w.dir, w.rel, AT_REMOVEDIR);
+	if (dir && w.guest && text_eq(w.guest, "/"))
+		return -EBUSY;
+	if (dir) {
+		r = sys3(SYS_unlinkat, w.dir, w.rel, AT_REMOVEDIR);
+		if (r == 0)
+			__atomic_fetch_add(&g.shared->rmdirs, 1, __ATOMIC_ACQ_REL);
+		return r;
+	}
 	bool forget = ids_on() && owntab_load(&g.tab->changes) && meta_get(&w, &m) == 0 &&
 		      m.claimed && !m.key.birth && m.nlink <= 1;
 	bool link = m.disk_mode ? S_ISLNK(m.disk_mode)
@@ -201,6 +208,19 @@ long h_rename(struct call *c)
 	return r;
 }
 
+/* The kernel's rule (fs.protected_hardlinks): not to files that the caller could not write anyway.
+ */
+static long may_link(const struct where *from)
+{
+	const struct co_ip_cred *c = cred();
+	struct meta m;
+	if (cred_cap(c, CAP_FOWNER) || meta_get(from, &m) < 0 || c->fsuid == m.uid)
+		return 0;
+	bool special = !S_ISREG(m.mode) || m.mode & S_ISUID ||
+		       (m.mode & (S_ISGID | 0010)) == (S_ISGID | 0010);
+	return special || may(&m, R_OK | W_OK) < 0 ? -EPERM : 0;
+}
+
 long h_link(struct call *c)
 {
 	struct where from, to;
@@ -227,6 +247,8 @@ long h_link(struct call *c)
 		if (meta_get(&from, &m) == 0 && S_ISLNK(m.mode) && (r = where_follow(&from)) < 0)
 			return r;
 	}
+	if (ids_on() && (r = may_link(&from)) < 0)
+		return r;
 	if (!*from.rel) {
 		char t[40];
 		return sys5(SYS_linkat, AT_FDCWD, fd_path(t, sizeof(t), from.dir), to.dir, to.rel,

@@ -174,6 +174,23 @@ static void learn(struct walk *k, uint32_t gen)
 	k->whole = NULL;
 }
 
+static bool is_dots(const char *p, size_t n)
+{
+	return p[0] == '.' && (n == 1 || (n == 2 && p[1] == '.'));
+}
+
+static long must_be_directory(struct walk *k, struct where *w)
+{
+	if (!k->len)
+		return 0;
+	k->text[k->len] = '\0';
+	where_place(w, k->text);
+	long fd = sys4(SYS_openat, w->dir, w->rel, O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+	if (fd >= 0)
+		sys1(SYS_close, fd);
+	return fd < 0 && fd != -EMFILE && fd != -ENFILE ? fd : 0;
+}
+
 static long walk(struct walk *k, struct where *w)
 {
 	uint32_t gen = __atomic_load_n(&g.shared->gen, __ATOMIC_ACQUIRE);
@@ -187,7 +204,10 @@ static long walk(struct walk *k, struct where *w)
 			n++;
 		if (!n)
 			return 0;
-		if (k->at[0] == '.' && n <= 2 && (n == 1 || k->at[1] == '.')) {
+		if (is_dots(k->at, n)) {
+			long r = must_be_directory(k, w);
+			if (r < 0)
+				return r;
 			if (n == 2)
 				go_up(k);
 			k->at += n;
@@ -208,6 +228,19 @@ static long walk(struct walk *k, struct where *w)
 	}
 }
 
+/* An entry called "." or ".." can be neither made nor removed; which error that is, the kernel
+ * says: the name is taken off before the walk and put back after it. */
+static const char *take_dots(char *path)
+{
+	size_t n = text_len(path), at = n;
+	while (at && path[at - 1] != '/')
+		at--;
+	if (!is_dots(path + at, n - at))
+		return "";
+	path[at] = '\0';
+	return n - at == 1 ? "/." : "/..";
+}
+
 static long walk_from(struct where *w, const char *absolute, bool follow)
 {
 	struct shape s;
@@ -223,6 +256,7 @@ static long walk_from(struct where *w, const char *absolute, bool follow)
 	if (w->slash && !(w->how & W_CHANGE))
 		k.follow = true;
 	text_put(k.rest, k.rest + sizeof(k.rest), absolute);
+	const char *dots = w->how & W_CHANGE ? take_dots(k.rest) : "";
 	k.at = k.rest;
 	w->follow = w->maybe_link = false;
 	k.whole = s.plain && !g.root[0] ? absolute : NULL;
@@ -230,7 +264,7 @@ static long walk_from(struct where *w, const char *absolute, bool follow)
 	long r = walk(&k, w);
 	if (r < 0)
 		return r;
-	w->text[k.len] = '\0';
+	text_put(w->text + k.len, w->text + PATH_SIZE, dots);
 	w->follow = false;
 	if (w->slash && k.len && k.len + 2 < PATH_SIZE) {
 		/* the kernel says what a slash at the end means for this operation */

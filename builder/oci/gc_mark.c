@@ -175,7 +175,7 @@ static void cache_record(struct marker *m, int dir, const char *name, int64_t ma
 		return;
 	}
 	int64_t age = co_wall_s() - co_json_int(doc, "created", st.st_mtim.tv_sec);
-	if (max_age >= 0 && age > max_age)
+	if (max_age >= 0 && age >= max_age)
 		unlinkat(dir, name, 0);
 	else
 		mark_digests(m, doc, 0);

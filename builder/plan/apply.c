@@ -26,6 +26,7 @@ static void apply_kvs(const struct co_step *s, struct co_arena *a, struct co_sco
 			/* an ARG without any value leaves an ENV of that name alone */
 			const char *old = co_scope_get(scope, kv->key);
 			scope_set(scope, a, kv->key, kv->value ? kv->value : old, true);
+			*co_arena_push(a, scope->declared, scope->n_declared) = kv->key;
 		}
 	}
 }

@@ -4,6 +4,7 @@
  * resolved; ONBUILD triggers of a base may add dependencies, so bases are resolved on the way.
  */
 #include "plan-internal.h"
+#include <limits.h>
 #include <strings.h>
 
 static const char *global_get(void *ctx, const char *name)
@@ -22,13 +23,22 @@ static int expand_global(struct co_plan *p, struct co_arena *a, const char *word
 	return 0;
 }
 
+/* What is wrong with a value of FROM is the Dockerfile's fault, not the command line's. */
+static int at_from(const struct co_plan *p, struct co_pos pos, struct co_err *err)
+{
+	if (err->code == CO_E_USAGE)
+		err->code = CO_E_SYNTAX;
+	return co_locate(err, &p->dockerfile->source, pos);
+}
+
 static int stage_platform(struct co_plan *p, struct co_arena *a, struct co_plan_stage *st,
 			  struct co_err *err)
 {
 	st->platform = p->opts->target;
 	if (!st->ast->platform)
 		return 0;
-	struct co_pos pos = st->ast->from->pos;
+	const struct co_flag *flag = co_insn_flag(st->ast->from, "platform");
+	struct co_pos pos = flag ? flag->pos : st->ast->from->pos;
 	const char *text = NULL;
 	int r = expand_global(p, a, st->ast->platform, pos, &text, err);
 	if (r < 0)
@@ -40,16 +50,20 @@ static int stage_platform(struct co_plan *p, struct co_arena *a, struct co_plan_
 		return co_locate(err, &p->dockerfile->source, pos);
 	}
 	if (co_platform_parse(&st->platform, text, err) < 0)
-		return co_locate(err, &p->dockerfile->source, pos);
+		return at_from(p, pos, err);
 	return 0;
+}
+
+static struct co_pos base_pos(const struct co_plan_stage *st)
+{
+	const struct co_insn *from = st->ast->from;
+	return from->n_args ? from->arg_pos[0] : from->pos;
 }
 
 static int stage_base(struct co_plan *p, struct co_arena *a, struct co_plan_stage *st,
 		      struct co_err *err)
 {
-	struct co_pos pos = st->ast->from->pos;
-	if (st->ast->from->n_args)
-		pos = st->ast->from->arg_pos[0];
+	struct co_pos pos = base_pos(st);
 	const char *name = NULL;
 	int r = expand_global(p, a, st->ast->base, pos, &name, err);
 	if (r < 0)
@@ -64,12 +78,10 @@ static int stage_base(struct co_plan *p, struct co_arena *a, struct co_plan_stag
 		return 0;
 	}
 	/* FROM compares stage names as written (fact sheet 5) and takes only earlier ones */
-	for (unsigned i = st->index; i > 0; i--) {
-		const char *other = p->dockerfile->stages[i - 1].name;
-		if (!other || strcmp(other, name))
-			continue;
+	unsigned other;
+	if (names_find(p, name, false, st->index, &other)) {
 		st->base.kind = CO_FROM_STAGE;
-		st->base.stage = i - 1;
+		st->base.stage = other;
 		return 0;
 	}
 	for (size_t i = 0; i < p->opts->n_contexts; i++) {
@@ -84,11 +96,12 @@ static int stage_base(struct co_plan *p, struct co_arena *a, struct co_plan_stag
 	return 0;
 }
 
-static void add_dep(struct co_plan_stage *st, struct co_arena *a, unsigned dep)
+/* seen[i] is the stage that depended on i last: one look, however many there are. */
+static void add_dep(struct co_plan *p, struct co_plan_stage *st, struct co_arena *a, unsigned dep)
 {
-	for (size_t i = 0; i < st->n_deps; i++)
-		if (st->deps[i] == dep)
-			return;
+	if (p->seen[dep] == st->index + 1)
+		return;
+	p->seen[dep] = st->index + 1;
 	*co_arena_push(a, st->deps, st->n_deps) = dep;
 }
 
@@ -147,8 +160,16 @@ static int resolve_base(struct co_plan *p, struct co_plan_stage *st, struct co_e
 		return 0;
 	const char *name = st->base.kind == CO_FROM_IMAGE ? st->base.image : st->base.context->spec;
 	if (p->opts->resolve(p->opts->ctx, name, &st->platform, &st->image, err) < 0) {
+		unsigned other;
 		co_wrap(err, "FROM %s", name);
-		return co_locate(err, &p->dockerfile->source, st->ast->from->pos);
+		if (names_find(p, name, true, UINT_MAX, &other) && other >= st->index)
+			co_hint(err, "FROM takes earlier stages only; stage %s begins at line %u",
+				p->dockerfile->stages[other].name,
+				p->dockerfile->stages[other].from->pos.line);
+		else if (names_find(p, name, true, st->index, &other))
+			co_hint(err, "stage names are lower case: write FROM %s",
+				p->dockerfile->stages[other].name);
+		return at_from(p, base_pos(st), err);
 	}
 	/* a single-platform base is adopted as it is when the user asked for no platform */
 	const struct co_platform *got = &st->image->config.platform;
@@ -173,7 +194,7 @@ static int dep_of(struct co_plan *p, struct co_arena *a, struct co_plan_stage *s
 	if (co_plan_origin(&o, a, p, st->index, from, err) < 0)
 		return co_locate(err, &p->dockerfile->source, pos);
 	if (o.kind == CO_FROM_STAGE)
-		add_dep(st, a, o.stage);
+		add_dep(p, st, a, o.stage);
 	return 0;
 }
 
@@ -205,27 +226,33 @@ static int insn_deps(struct co_plan *p, struct co_arena *a, struct co_plan_stage
 	return 0;
 }
 
-static int visit(struct co_plan *p, struct co_arena *a, unsigned index, struct co_err *err)
+/* What the text alone says: platform, and the stages that it names. */
+static int visit_text(struct co_plan *p, struct co_arena *a, unsigned index, struct co_err *err)
 {
 	struct co_plan_stage *st = &p->stages[index];
+	if (st->needed)
+		return 0;
 	st->needed = true;
 	int r = stage_platform(p, a, st, err);
-	if (!r)
-		r = resolve_base(p, st, err);
+	if (st->base.kind == CO_FROM_STAGE)
+		add_dep(p, st, a, st->base.stage);
+	for (size_t i = 0; r == 0 && i < st->ast->n_insns; i++)
+		r = insn_deps(p, a, st, st->ast->insns[i], err);
+	return r;
+}
+
+/* What the base image adds: triggers, and the stages that they name. */
+static int visit_base(struct co_plan *p, struct co_arena *a, unsigned index, struct co_err *err)
+{
+	struct co_plan_stage *st = &p->stages[index];
+	int r = resolve_base(p, st, err);
 	if (!r)
 		r = base_triggers(p, a, st, err);
-	if (r < 0)
-		return r;
-	for (size_t i = 0; i < st->ast->n_insns; i++)
-		*co_arena_push(a, st->insns, st->n_insns) = st->ast->insns[i];
-	if (st->base.kind == CO_FROM_STAGE)
-		add_dep(st, a, st->base.stage);
-	for (size_t i = 0; i < st->n_insns; i++) {
+	for (size_t i = 0; r == 0 && i < st->n_triggers; i++)
 		r = insn_deps(p, a, st, st->insns[i], err);
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	for (size_t i = 0; r == 0 && i < st->ast->n_insns; i++)
+		*co_arena_push(a, st->insns, st->n_insns) = st->ast->insns[i];
+	return r;
 }
 
 static int find_target(struct co_plan *p, struct co_arena *a, struct co_err *err)
@@ -234,13 +261,8 @@ static int find_target(struct co_plan *p, struct co_arena *a, struct co_err *err
 	p->target = (unsigned)p->n_stages - 1;
 	if (!want || !*want)
 		return 0;
-	for (size_t i = p->n_stages; i > 0; i--) {
-		const char *name = p->dockerfile->stages[i - 1].name;
-		if (name && co_ieq(name, want)) {
-			p->target = (unsigned)i - 1;
-			return 0;
-		}
-	}
+	if (names_find(p, want, true, UINT_MAX, &p->target))
+		return 0;
 	uint64_t n;
 	if (co_parse_u64(want, &n) && n < p->n_stages) {
 		p->target = (unsigned)n;
@@ -259,20 +281,29 @@ static int find_target(struct co_plan *p, struct co_arena *a, struct co_err *err
 	return err->code;
 }
 
-/* Dependencies always point to earlier stages, so one pass from the target down marks them all. */
+static void want_deps(const struct co_plan_stage *st, bool *want)
+{
+	for (size_t k = 0; k < st->n_deps; k++)
+		want[st->deps[k]] = true;
+}
+
+/* Dependencies always point to earlier stages, so one pass from the target down finds them all. The
+ * text comes first: no registry is asked for the sake of a file that is wrong. */
 static int mark_needed(struct co_plan *p, struct co_arena *a, struct co_err *err)
 {
 	bool *want = co_arena_alloc(a, p->n_stages * sizeof(bool));
 	want[p->target] = true;
-	for (unsigned i = p->target + 1; i > 0; i--) {
-		if (!want[i - 1])
-			continue;
-		int r = visit(p, a, i - 1, err);
-		if (r < 0)
-			return r;
-		for (size_t k = 0; k < p->stages[i - 1].n_deps; k++)
-			want[p->stages[i - 1].deps[k]] = true;
-	}
+	for (unsigned pass = 0; pass < 2; pass++)
+		for (unsigned i = p->target + 1; i > 0; i--) {
+			if (!want[i - 1])
+				continue;
+			int r = visit_text(p, a, i - 1, err);
+			if (!r && pass == 1)
+				r = visit_base(p, a, i - 1, err);
+			if (r < 0)
+				return r;
+			want_deps(&p->stages[i - 1], want);
+		}
 	return 0;
 }
 
@@ -284,6 +315,8 @@ int co_plan_make(struct co_plan **out, struct co_arena *a, const struct co_docke
 	p->opts = opts;
 	p->n_stages = d->n_stages;
 	p->stages = co_arena_alloc(a, d->n_stages * sizeof(*p->stages));
+	p->seen = co_arena_alloc(a, d->n_stages * sizeof(*p->seen));
+	names_make(p, a);
 	int r = plan_globals(p, a, err);
 	if (r < 0)
 		return r;

@@ -85,17 +85,15 @@ static void add_health(struct co_buf *b, const struct co_healthcheck *h)
 		co_buf_addf(b, " '\\x%02x'}", (unsigned)h->retries & 0xff);
 }
 
+/* Every ARG as often as it was declared, with the value that the command sees. */
 static void add_run(struct co_buf *b, const struct eval *ev)
 {
-	size_t n = 0;
-	for (size_t i = 0; i < ev->scope->n; i++)
-		n += ev->scope->vars[i].is_arg && !plan_is_proxy_arg(ev->scope->vars[i].key);
-	if (n)
-		co_buf_addf(b, "|%zu ", n);
-	for (size_t i = 0; i < ev->scope->n; i++) {
-		const struct co_var *v = &ev->scope->vars[i];
-		if (v->is_arg && !plan_is_proxy_arg(v->key))
-			co_buf_addf(b, "%s=%s ", v->key, v->value ? v->value : "");
+	const struct co_scope *scope = ev->scope;
+	if (scope->n_declared)
+		co_buf_addf(b, "|%zu ", scope->n_declared);
+	for (size_t i = 0; i < scope->n_declared; i++) {
+		const char *value = co_scope_get(scope, scope->declared[i]);
+		co_buf_addf(b, "%s=%s ", scope->declared[i], value ? value : "");
 	}
 	for (size_t i = 0; i < ev->out->n_argv; i++)
 		co_buf_addf(b, "%s%s", i ? " " : "", ev->out->argv[i]);
@@ -115,7 +113,7 @@ static void add_copy(struct co_buf *b, const struct eval *ev)
 		co_buf_addf(b, "%s ", s->sources[i]);
 	for (size_t i = 0; i < s->n_bodies; i++)
 		co_buf_addf(b, "<<%s ", s->body_names[i]);
-	co_buf_adds(b, s->dest);
+	co_buf_adds(b, s->dest_text);
 	co_buf_adds(b, " # buildkit");
 }
 

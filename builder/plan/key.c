@@ -38,6 +38,7 @@ enum tag {
 	T_EPOCH = 36,
 	T_DEVICE = 37,
 	T_SOURCE = 38,
+	T_HOSTNAME = 39,
 };
 
 static void add_str(struct co_hash *h, enum tag tag, const char *s)
@@ -130,6 +131,7 @@ static void add_run(struct co_hash *h, const struct co_step *s)
 	add_sorted(h, T_KEY_ENV, s->key_env, n);
 	add_str(h, T_NETWORK, s->network);
 	add_str(h, T_SECURITY, s->security);
+	add_str(h, T_HOSTNAME, s->hostname);
 	for (size_t i = 0; i < s->n_mounts; i++)
 		add_mount(h, &s->mounts[i]);
 	for (size_t i = 0; i < s->n_devices; i++)

@@ -3,6 +3,7 @@
  * What a name after --from, from= or FROM means.
  */
 #include "plan-internal.h"
+#include <limits.h>
 #include <stdlib.h>
 
 static const struct co_named_context *find_context(const struct co_plan_opts *o, const char *name)
@@ -56,20 +57,15 @@ int co_plan_origin(struct co_origin *out, struct co_arena *a, const struct co_pl
 		return 0;
 	}
 	/* the last earlier definition of a name counts */
-	for (unsigned i = in_stage; i > 0; i--) {
-		const char *name = p->dockerfile->stages[i - 1].name;
-		if (name && co_ieq(name, from)) {
-			o.kind = CO_FROM_STAGE;
-			o.stage = i - 1;
-			*out = o;
-			return 0;
-		}
+	unsigned stage;
+	if (names_find(p, from, true, in_stage, &stage)) {
+		o.kind = CO_FROM_STAGE;
+		o.stage = stage;
+		*out = o;
+		return 0;
 	}
-	for (unsigned i = in_stage; i < p->n_stages; i++) {
-		const char *name = p->dockerfile->stages[i].name;
-		if (name && co_ieq(name, from))
-			return later_stage(p, in_stage, i, err);
-	}
+	if (names_find(p, from, true, UINT_MAX, &stage))
+		return later_stage(p, in_stage, stage, err);
 	bool found;
 	int r = by_index(&o, p, in_stage, from, &found, err);
 	if (r < 0)

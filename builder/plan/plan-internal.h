@@ -3,6 +3,7 @@
  * What the files of the planner share.
  */
 #pragma once
+#include <cooper/auto.h>
 #include <cooper/plan.h>
 #include <cooper/str.h>
 #include <string.h>
@@ -34,6 +35,11 @@ int eval_meta(struct eval *ev, struct co_err *err) co_must_check;
 /* Fails at the instruction's place. */
 int eval_fail(struct eval *ev, struct co_pos pos, struct co_err *err, const char *fmt, ...)
 	co_printf(4, 5);
+
+/* names.c: the last stage before `before` of that name; fold: in any case. */
+void names_make(struct co_plan *p, struct co_arena *a);
+bool names_find(const struct co_plan *p, const char *name, bool fold, unsigned before,
+		unsigned *out);
 
 void scope_set(struct co_scope *s, struct co_arena *a, const char *key, const char *value,
 	       bool is_arg);

@@ -29,6 +29,8 @@ void co_scope_begin(struct co_scope *s, struct co_arena *a, const struct co_plan
 	if (parent) {
 		for (size_t i = 0; i < parent->n; i++)
 			*co_arena_push(a, s->vars, s->n) = parent->vars[i];
+		for (size_t i = 0; i < parent->n_declared; i++)
+			*co_arena_push(a, s->declared, s->n_declared) = parent->declared[i];
 		return;
 	}
 	for (size_t i = 0; i < config->env.n; i++) {

@@ -139,6 +139,8 @@ int eval_run(struct eval *ev, struct co_err *err)
 	s->layer = true;
 	run_argv(ev);
 	run_env(ev);
+	s->hostname = plan_build_arg(ev->plan->opts, "BUILDKIT_SANDBOX_HOSTNAME");
+	s->cache_ns = plan_build_arg(ev->plan->opts, "BUILDKIT_CACHE_MOUNT_NS");
 	int r = run_choice(ev, "network", networks, &s->network, err);
 	if (!r)
 		r = run_choice(ev, "security", securities, &s->security, err);

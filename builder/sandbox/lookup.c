@@ -11,8 +11,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define NOT_FOUND      127 /* the shell's exit codes for the same things */
-#define NOT_EXECUTABLE 126
 
 static const char *search_path(const struct co_run *run)
 {
@@ -50,7 +48,6 @@ static int refuse(const char *name, int why, struct co_err *err)
 		co_fail(err, CO_E_RUN_FAILED, "%s: not found in the image", name);
 	else
 		co_fail(err, CO_E_RUN_FAILED, "%s: cannot be executed: %s", name, strerror(why));
-	err->exit_status = missing ? NOT_FOUND : NOT_EXECUTABLE;
 	if (missing && !strcmp(name, "/bin/sh"))
 		co_hint(err, "the image has no shell: give the command as a list, "
 			     "RUN [\"/program\", \"argument\"], or name its shell with SHELL");
@@ -159,6 +156,5 @@ int lookup_explain(int root, const char *path, int error, struct co_err *err)
 	} else {
 		co_fail(err, CO_E_RUN_FAILED, "%s: cannot be executed: %s", path, strerror(error));
 	}
-	err->exit_status = error == ENOENT ? NOT_FOUND : NOT_EXECUTABLE;
 	return err->code;
 }

@@ -34,6 +34,9 @@ static int enter_user(enum co_place *out, struct co_bus *bus, struct co_err *err
 	errno = saved;
 	if (r < 0)
 		return co_fail_sys(err, "make a user namespace");
+	/* the files of /proc/self belong to root while this is off (and the map is closed to us) */
+	if (!range)
+		prctl(PR_SET_DUMPABLE, 1);
 	if (!range && idmap_single(uid, gid) < 0)
 		return co_fail_sys(err, "map this user to root");
 	if (!range)

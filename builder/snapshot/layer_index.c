@@ -81,13 +81,6 @@ static void add_xattr(struct co_digest *sum, const char *name, const void *value
 		sum->bytes[i] = (uint8_t)(sum->bytes[i] + d.bytes[i]);
 }
 
-static bool host_xattr(const char *name)
-{
-	return co_starts(name, "user.overlay.") || co_starts(name, "trusted.overlay.") ||
-	       co_starts(name, "system.") || !strcmp(name, "security.selinux") ||
-	       !strcmp(name, "security.ima") || !strcmp(name, "security.evm");
-}
-
 static int index_entry(struct layer_index *ix, struct co_tar_reader *tar,
 		       const struct co_tar_entry *e, const char *path, struct co_err *err)
 {
@@ -102,7 +95,7 @@ static int index_entry(struct layer_index *ix, struct co_tar_reader *tar,
 		return 0;
 	}
 	for (size_t i = 0; i < e->n_xattrs; i++)
-		if (!host_xattr(e->xattrs[i].name))
+		if (!co_xattr_is_host(e->xattrs[i].name))
 			add_xattr(&sum, e->xattrs[i].name, e->xattrs[i].value, e->xattrs[i].size);
 	struct co_hash *h = co_hash_new(CO_SHA256);
 	co_hash_field(h, 1, sum.bytes, 32);

@@ -18,12 +18,24 @@ static int open_lower(struct co_rootfs *r, const struct co_digest *d)
 	return openat(co_store_fd(r->store), path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 }
 
+/* A layer that lies higher up once more (two steps that changed nothing make the same one): all
+ * that it does is done up there, and overlayfs refuses a directory that is named twice. */
+static bool covered(const struct overlay *o, size_t index)
+{
+	for (size_t i = index + 1; i < o->n; i++)
+		if (co_digest_eq(&o->lowers[i], &o->lowers[index]))
+			return true;
+	return false;
+}
+
 /* Descriptors keep the option string short: it must fit a page, whatever the store's path is. */
 static int lower_option(struct co_rootfs *r, int dir, struct co_buf *opt, int *fds, size_t *n_fds)
 {
 	struct overlay *o = r->state;
 	co_buf_adds(opt, "lowerdir=");
 	for (size_t i = o->n; i > 0; i--) {
+		if (covered(o, i - 1))
+			continue;
 		int fd = open_lower(r, &o->lowers[i - 1]);
 		if (fd < 0)
 			return -1;
@@ -31,7 +43,7 @@ static int lower_option(struct co_rootfs *r, int dir, struct co_buf *opt, int *f
 		co_buf_addf(opt, "%s/proc/self/fd/%d", i == o->n ? "" : ":", fd);
 	}
 	/* overlayfs wants a lower directory, and two of them when there is no upper one */
-	if (o->n < 2) {
+	if (*n_fds < 2) {
 		if (mkdirat(dir, "empty", 0755) < 0 && errno != EEXIST)
 			return -1;
 		int fd = openat(dir, "empty", O_PATH | O_DIRECTORY | O_CLOEXEC);

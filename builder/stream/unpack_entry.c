@@ -23,22 +23,13 @@ static int fail_meta(const struct co_tar_entry *e, const char *what, struct co_e
 	return r;
 }
 
-/* Attributes that must not come from an image: overlayfs would obey them (a redirect leads anywhere
- * in the lower layers), or they belong to the host. */
-static bool xattr_refused(const char *name)
-{
-	return co_starts(name, "user.overlay.") || co_starts(name, "trusted.overlay.") ||
-	       co_starts(name, "system.") || !strcmp(name, "security.selinux") ||
-	       !strcmp(name, "security.ima") || !strcmp(name, "security.evm");
-}
-
 static void set_xattrs(struct unpacker *x, const struct co_tar_entry *e, int dirfd,
 		       const char *name)
 {
 	for (size_t i = 0; i < e->n_xattrs; i++) {
 		const struct co_xattr *a = &e->xattrs[i];
 
-		if (xattr_refused(a->name) ||
+		if (co_xattr_is_host(a->name) ||
 		    co_root_setxattr(x->root, dirfd, name, a->name, a->value, a->size) == 0)
 			continue;
 		co_warn(x->u->bus, "xattr-lost", "%s: cannot set %s: %s", e->path, a->name,

@@ -37,31 +37,33 @@ int co_context_open_dir(struct co_context *out, const char *path, struct co_err 
 int co_context_open_tar(struct co_context *out, struct co_store *s, struct co_source_stream *in,
 			const char *what, struct co_err *err) co_must_check;
 /* Reads the Dockerfile: name NULL: "Dockerfile", else "dockerfile" (looked up in-root for a tar,
- * relative to the working directory first for a directory as docker does). *name_out is what to show.
- * Buffers are to be freed. */
+ * relative to the working directory first for a directory as docker does). *name_out is what to
+ * show. Buffers are to be freed. */
 int co_context_dockerfile(struct co_context *c, const char *name, char **text, size_t *len,
 			  char **name_out, struct co_err *err) co_must_check;
 /* Loads NAME.dockerignore beside the Dockerfile, else .containerignore, else .dockerignore. */
-int co_context_load_ignore(struct co_context *c, const char *dockerfile, struct co_err *err) co_must_check;
+int co_context_load_ignore(struct co_context *c, const char *dockerfile,
+			   struct co_err *err) co_must_check;
 void co_context_release(struct co_context *c);
 
 /* ---- copying (COPY, ADD of local files; facts/dockerfile-language 8) ---- */
 struct co_copy_source {
-	const struct co_root *root;	 /* tree to take from; NULL for inline content */
-	const struct co_ignore *ignore;	 /* NULL: none */
-	bool keep_owner;		 /* from a stage or image: owners stay */
-	const char *pattern;		 /* expanded source; for inline content the file's name */
-	const char *content;		 /* inline (heredoc): content_len bytes */
+	const struct co_root *root;	/* tree to take from; NULL for inline content */
+	const struct co_ignore *ignore; /* NULL: none */
+	bool keep_owner;		/* from a stage or image: owners stay */
+	const char *pattern;		/* expanded source; for inline content the file's name */
+	const char *content;		/* inline (heredoc): content_len bytes */
 	size_t content_len;
-	int fd;			    /* a downloaded file: pattern names it; -1 if unused */
-	struct timespec mtime;	    /* of inline content and downloads */
-	uint32_t mode;		    /* 0644 inline, 0600 downloads */
+	int fd;		       /* a downloaded file: pattern names it; -1 if unused */
+	struct timespec mtime; /* of inline content and downloads */
+	uint32_t mode;	       /* 0644 inline, 0600 downloads */
 };
 enum co_unpack_choice { CO_UNPACK_NEVER, CO_UNPACK_AUTO, CO_UNPACK_ALWAYS };
 struct co_copy {
 	const struct co_copy_source *sources;
 	size_t n_sources;
-	const char *dest; /* expanded; relative ones are already joined to WORKDIR; a trailing "/" counts */
+	const char *dest; /* expanded; relative ones are already joined to WORKDIR; a trailing "/"
+			     counts */
 	bool has_owner;
 	uint32_t uid, gid;
 	const struct co_chmod *chmod; /* NULL: none */
@@ -71,15 +73,22 @@ struct co_copy {
 	/* NEVER copies archives. AUTO: files of a tree that are archives by content (ADD). ALWAYS:
 	 * downloads too. What is no archive is copied. */
 	enum co_unpack_choice unpack;
+	/* Told by co_copy_digest of each entry with its content's digest (unset for directories, links
+	 * and further names of a file). NULL: nobody listens. */
+	void (*seen)(void *ctx, const char *path, uint32_t mode, uint32_t uid, uint32_t gid,
+		     const struct co_digest *content);
+	void *seen_ctx;
 	bool owner_best_effort; /* an owner that may not be set is left (output to a directory) */
 	struct co_bus *bus;
 };
 /* Content key of what would be written: names, types, modes, owners, link targets, kept xattrs and
  * bytes, never mtime; also the destination and options. Fails as co_copy_run would for a missing
  * literal source. */
-int co_copy_digest(const struct co_copy *c, struct co_digest *out, struct co_err *err) co_must_check;
+int co_copy_digest(const struct co_copy *c, struct co_digest *out,
+		   struct co_err *err) co_must_check;
 /* Carries it out inside dest (already holding the stage's tree). */
-int co_copy_run(const struct co_copy *c, const struct co_root *dest, struct co_err *err) co_must_check;
+int co_copy_run(const struct co_copy *c, const struct co_root *dest,
+		struct co_err *err) co_must_check;
 
 /* ---- users of an image ---- */
 struct co_user {

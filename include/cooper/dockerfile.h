@@ -95,6 +95,7 @@ struct co_dockerfile {
 	char escape;		 /* '\\' or '`' */
 	const char *syntax;	 /* directive values, NULL if absent */
 	const char *check;
+	struct co_pos syntax_pos, check_pos; /* of the values */
 	struct co_insn **globals; /* ARG before the first FROM */
 	size_t n_globals;
 	struct co_stage_ast *stages;
@@ -151,6 +152,10 @@ struct co_mount {
  * suggestion). Each value is expanded through vars first. */
 int co_mount_parse(struct co_mount *out, struct co_arena *a, const char *csv, char escape,
 		   const struct co_vars *vars, struct co_err *err) co_must_check;
+/* What can be said of such a value before variables are known: all of it when there is no "$" in
+ * it, else the keys and that from= has none. */
+int co_mount_check(struct co_arena *a, const char *csv, char escape,
+		   struct co_err *err) co_must_check;
 /* --chmod: octal 0–07777 or symbolic clauses. Applied to a mode (is_dir decides X). */
 struct co_chmod; /* in the arena */
 int co_chmod_parse(const struct co_chmod **out, struct co_arena *a, const char *text,

@@ -55,7 +55,6 @@ struct co_source {
 struct co_err {
 	int code;	 /* negative CO_E_*, 0 while unset */
 	int sys;	 /* errno or HTTP status behind it, 0 if none */
-	int exit_status; /* overrides the code's exit status when not 0 (a RUN's own code) */
 	struct co_pos pos;
 	char file[256];	    /* file of pos, "" if none */
 	char excerpt[1024]; /* the lines from pos.line on, joined by \n, "" if none */

@@ -72,6 +72,8 @@ struct co_plan {
 	unsigned target;
 	struct co_kv *globals; /* evaluated global ARGs and platform ARGs */
 	size_t n_globals;
+	unsigned *seen;		  /* of the planner: a mark a stage */
+	struct plan_names *names; /* of the planner: stages by name */
 	unsigned n_steps; /* instructions of needed stages that are shown as steps, FROM included */
 };
 int co_plan_make(struct co_plan **out, struct co_arena *a, const struct co_dockerfile *d,
@@ -91,6 +93,9 @@ struct co_scope {
 	const struct co_plan *plan;
 	struct co_var *vars;
 	size_t n;
+	const char *
+		*declared; /* names of ARG, one for each time it was declared (history of RUN) */
+	size_t n_declared;
 };
 void co_scope_begin(struct co_scope *s, struct co_arena *a, const struct co_plan *p,
 		    const struct co_scope *parent, const struct co_config *config);
@@ -113,12 +118,15 @@ struct co_step {
 	struct co_origin *mount_from; /* one each, for bind and cache with from= */
 	size_t n_mounts;
 	const char *network, *security; /* "default" … */
+	const char *hostname;		/* BUILDKIT_SANDBOX_HOSTNAME, NULL */
+	const char *cache_ns;		/* BUILDKIT_CACHE_MOUNT_NS, NULL */
 	const char **devices;
 	size_t n_devices;
 	/* COPY ADD */
 	const char **sources; /* expanded; "<<N" sources stand for heredocs[N] */
 	size_t n_sources;
-	const char *dest; /* absolute; trailing "/" kept */
+	const char *dest;      /* absolute; trailing "/" kept */
+	const char *dest_text; /* as written, expanded: what history shows */
 	struct co_origin from;
 	bool has_from;
 	const char **bodies; /* heredoc contents, expanded */

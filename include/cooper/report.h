@@ -33,17 +33,17 @@ struct co_history_row {
 };
 int co_report_history(struct co_history_row **out, size_t *n, struct co_arena *a, struct co_view *v,
 		      struct co_err *err) co_must_check;
-/* The flattened tree: entries of all layers with whiteouts applied, in the order of a walk (names by
- * bytes, a directory's entries right behind it); the root itself is not among them. layer: index of
- * the layer an entry comes from. No unpacking to disk: layers are read top-down once, and checked
- * against the config's diff ids (INTEGRITY). */
+/* The flattened tree: entries of all layers with whiteouts applied, in the order of a walk (names
+ * by bytes, a directory's entries right behind it); the root itself is not among them. layer: index
+ * of the layer an entry comes from. No unpacking to disk: layers are read top-down once, and
+ * checked against the config's diff ids (INTEGRITY). */
 struct co_tree_entry {
 	/* Strings in the arena. A hard link has its target's type, mode, owner, size and time; a
 	 * directory that no layer describes is 0755 root. */
 	struct co_tar_entry e;
 	unsigned layer;
-	/* Where a file's bytes are, hard links resolved: which layer (CO_TREE_NO_DATA: none) and the
-	 * number of the member in it. */
+	/* Where a file's bytes are, hard links resolved: which layer (CO_TREE_NO_DATA: none) and
+	 * the number of the member in it. */
 	unsigned data_layer;
 	uint64_t data_member;
 };

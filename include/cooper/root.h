@@ -45,7 +45,7 @@ int co_root_set_owner_mode(const struct co_root *r, int dirfd, const char *name,
 int co_root_set_mtime(const struct co_root *r, int dirfd, const char *name, struct timespec mtime);
 /* Creates an entry with exactly these permission bits, whatever the umask; owner is 0:0 until set.
  * mknod: FIFO, character or block device; where the kernel refuses a device it is recorded in the
- * table, or EPERM without one. */
+ * table, or, without one, in an attribute of an empty file (co_root_stat shows the device). */
 int co_root_mkdir(const struct co_root *r, int dirfd, const char *name, uint32_t mode);
 int co_root_mknod(const struct co_root *r, int dirfd, const char *name, uint32_t mode,
 		  uint32_t major, uint32_t minor);
@@ -62,6 +62,9 @@ int co_root_setxattr(const struct co_root *r, int dirfd, const char *name, const
 		     const void *val, size_t size);
 ssize_t co_root_listxattr(const struct co_root *r, int dirfd, const char *name, char *list,
 			  size_t size);
+/* Does this attribute belong to this host or its overlayfs, and so neither to a layer nor, coming
+ * from an image, to the disk (a redirect would lead anywhere in the lower layers)? */
+bool co_xattr_is_host(const char *key);
 /* Removes an entry, recursively when it is a directory (chmod-ing u+rwx on the way when needed,
  * never following links, never crossing into another mount). ENOENT is success. */
 int co_root_remove(const struct co_root *r, int dirfd, const char *name);

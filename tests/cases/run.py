@@ -5,13 +5,16 @@
   run.py [--cooper FILE] [--jobs N] [NAME-PART...]
 
 A case is a folder with a Dockerfile, its context, and a file `expect`; nothing else is needed to add one.
-`expect` holds one statement a line (words as in a shell; # starts a comment):
+`expect` holds one statement a line (words as in a shell, quotations may span lines; # starts a comment):
 
   args WORD...              more arguments for `cooper build` ($CASE is the case's folder, $OUT a new folder)
   env K=V                   for the build process
   context PATH              the CONTEXT argument, relative to the case (default: .)
   stdin FILE                file given on standard input
   setup COMMAND             shell command run in a copy of the case before the build
+  serve DIR                 an HTTP server for that folder of the copied case (git repositories too, see
+                            tests/lib/webserver.py); $URL is its address ($HOSTPORT without http://), $OUT.requests
+                            what was asked of it
   exit N                    the exit status (default 0)
   output TEXT               stdout or stderr contains TEXT         no-output TEXT
   file PATH [MODE [UID:GID [CONTENT]]]      dir PATH [MODE [UID:GID]]     link PATH TARGET
@@ -25,13 +28,15 @@ A case is a folder with a Dockerfile, its context, and a file `expect`; nothing 
   check COMMAND             shell command in the copied case; $COOPER, $OUT, $LAYOUT; must exit 0
   no-oracle WHY             not comparable with another builder
 
-Without `exit N` a case must build; MODE, UID:GID may be - for any.
+Without `exit N` a case must build; MODE, UID:GID may be - for any. $OUTSIDE is a folder that no build may touch: it
+holds one file, `sentinel`, and every case fails that changes anything there.
 """
-import argparse, concurrent.futures, json, os, shlex, shutil, subprocess, sys, tempfile
+import argparse, concurrent.futures, json, os, re, shlex, shutil, subprocess, sys, tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "lib"))
 from ociimage import Image  # noqa: E402
+from webserver import serve  # noqa: E402
 
 
 class Failed(Exception):
@@ -39,10 +44,18 @@ class Failed(Exception):
 
 
 def statements(path):
+    text, first = "", 0
     for n, line in enumerate(open(path, encoding="utf-8"), 1):
-        words = shlex.split(line, comments=True)
+        text, first = text + line, first or n
+        try:
+            words = shlex.split(text, comments=True)
+        except ValueError:  # an open quotation goes on in the next line
+            continue
         if words:
-            yield n, words
+            yield first, words
+        text, first = "", 0
+    if text:
+        raise ValueError("%s:%d: open quotation" % (path, first))
 
 
 def need(ok, why):
@@ -85,15 +98,47 @@ class Case:
             self.layout = os.path.join(tmp, "layout")
             shutil.copytree(self.folder, self.dir, symlinks=True)
             os.mkdir(self.out)
-            self.environ = dict(os.environ, CASE=self.dir, OUT=self.out, LAYOUT=self.layout, COOPER=self.opts.cooper)
-            for setup in self.all("setup"):
-                self.shell(" ".join(setup))
-            self.build()
-            for n, words in self.lines:
-                try:
-                    self.check(words)
-                except Failed as e:
-                    raise Failed("expect:%d: %s\n%s" % (n, e, self.text))
+            self.outside = os.path.join(tmp, "outside")
+            os.mkdir(self.outside)
+            with open(os.path.join(self.outside, "sentinel"), "w", encoding="utf-8") as f:
+                f.write("safe")
+            self.environ = dict(os.environ, CASE=self.dir, OUT=self.out, LAYOUT=self.layout, COOPER=self.opts.cooper,
+                                OUTSIDE=self.outside, PYTHONPATH=os.path.join(HERE, "..", "lib"))
+            servers = [serve(os.path.join(self.dir, d), self.out + ".requests") for d, in self.all("serve")]
+            if servers:
+                self.environ["URL"] = servers[0].url
+                self.environ["HOSTPORT"] = servers[0].url[len("http://"):]
+            try:
+                self.run_all()
+            finally:
+                for server in servers:
+                    server.shutdown()
+                    server.server_close()
+
+    def run_all(self):
+        for setup in self.all("setup"):
+            self.shell(" ".join(setup))
+        before = self.outside_state()
+        self.build()
+        for n, words in self.lines:
+            try:
+                self.check(words)
+            except Failed as e:
+                raise Failed("expect:%d: %s\n%s" % (n, e, self.text))
+        need(self.outside_state() == before, "something outside was changed\n%s" % self.text)
+
+    def outside_state(self):
+        state = {}
+        for where, dirs, files in os.walk(self.outside):
+            for name in [""] + dirs + files:
+                path = os.path.join(where, name)
+                st = os.lstat(path)
+                data = open(path, "rb").read() if os.path.isfile(path) else b""
+                state[path] = (st.st_mode, st.st_uid, st.st_gid, st.st_mtime_ns, data)
+        return state
+
+    def expand(self, text):
+        return re.sub(r"\$(\w+)|\$\{(\w+)\}", lambda m: self.environ.get(m[1] or m[2], ""), text)
 
     def shell(self, command):
         r = subprocess.run(["bash", "-ec", command], cwd=self.dir, env=self.environ, stdout=subprocess.PIPE,
@@ -101,19 +146,18 @@ class Case:
         need(r.returncode == 0, "%s: exit %d\n%s" % (command, r.returncode, r.stdout.decode(errors="replace")))
 
     def build(self):
-        args = [os.path.expandvars(a) for l in self.all("args") for a in l]
-        args = [a.replace("$CASE", self.dir).replace("$OUT", self.out) for a in args]
+        args = [self.expand(a) for l in self.all("args") for a in l]
         command = [self.opts.cooper, "build", "--progress=plain", "--user-policy=off"] + args
         if not any(a.startswith("--check") or a.startswith("--call") for a in args):
             command += ["-o", "type=oci,tar=false,dest=" + self.layout]
-        context = self.one("context", ".")
+        context = self.expand(self.one("context", "."))
         environ = dict(self.environ)
         for kv in self.all("env"):
             key, _, value = kv[0].partition("=")
-            environ[key] = value
+            environ[key] = self.expand(value)
         stdin = self.one("stdin")
         r = subprocess.run(command + [context], cwd=self.dir, env=environ, stdout=subprocess.PIPE,
-                           stderr=subprocess.STDOUT, timeout=300,
+                           stderr=subprocess.STDOUT, timeout=60,
                            stdin=open(os.path.join(self.dir, stdin), "rb") if stdin else subprocess.DEVNULL)
         self.text = r.stdout.decode(errors="replace")
         want = int(self.one("exit", "0"))
@@ -135,7 +179,7 @@ class Case:
         if check:
             check(*words[1:])
         else:
-            need(words[0] in ("args", "env", "context", "stdin", "setup", "exit", "no-oracle"),
+            need(words[0] in ("args", "env", "context", "stdin", "setup", "serve", "exit", "no-oracle"),
                  "unknown statement %s" % words[0])
 
     def check_output(self, text):

@@ -25,7 +25,8 @@ class Entry:
 
 
 class Image:
-    def __init__(self, layout):
+    def __init__(self, layout, number=0):
+        """number: which image of an index"""
         self.layout = layout
         index = json.load(open(os.path.join(layout, "index.json")))
         self.descriptor = index["manifests"][0]
@@ -33,7 +34,7 @@ class Image:
         self.manifest = json.loads(self.manifest_bytes)
         if "manifests" in self.manifest:
             self.index = self.manifest
-            self.descriptor = self.index["manifests"][0]
+            self.descriptor = self.index["manifests"][number]
             self.manifest = json.loads(self.blob(self.descriptor["digest"]))
         self.config = json.loads(self.blob(self.manifest["config"]["digest"]))
 

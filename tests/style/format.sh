@@ -9,7 +9,6 @@ $tool --version 2>/dev/null | grep -q 'version 14\.' || {
 	exit 1
 }
 found=$(mktemp) && trap 'rm -f "$found"' EXIT
-c_files | while IFS= read -r file; do
-	$tool --style=file "$file" | cmp -s - "$file" || echo "$file"
-done >"$found"
+c_files | xargs -P "$(nproc)" -n 8 $tool --style=file --dry-run -Werror 2>&1 |
+	sed -n 's/^\([^:]*\):[0-9]*:[0-9]*: error:.*/\1/p' | LC_ALL=C sort -u >"$found"
 offenders tests/style/format.allow "$found"

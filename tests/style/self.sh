@@ -44,4 +44,7 @@ for line in 'grew: a 4' 'shrank: b 1' 'mended: c' 'not allowed: d 1'; do
 done
 printf 'a 3\nb 2\nc 1\n' >found
 offenders list found >out || { echo "offenders: what is allowed fails"; status=1; }
+printf 'a 2\nb 2\n' >found
+SHRINK=1 offenders list found >out || { echo "offenders: shrinking fails"; status=1; }
+[ "$(cat list)" = "$(printf 'a 2\nb 2')" ] || { echo "offenders: shrunk to $(cat list)"; status=1; }
 exit $status

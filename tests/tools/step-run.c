@@ -31,7 +31,7 @@ static int fail(const struct co_err *err)
 	fprintf(stderr, "step-run: %s\n", err->msg);
 	if (err->hint[0])
 		fprintf(stderr, "hint: %s\n", err->hint);
-	return err->exit_status ? err->exit_status : 125;
+	return 125;
 }
 
 int main(int argc, char **argv)

@@ -12,7 +12,7 @@ struct world {
 	struct co_arena arena;
 	struct co_err err;
 	struct co_build_opts o;
-	enum build_call call;
+	struct build_call call;
 };
 
 /* The words of a shell without quotes, "CONTEXT" added at the end. */
@@ -186,90 +186,98 @@ static void test_calls(void **state)
 	(void)state;
 	static const struct {
 		const char *line;
-		enum build_call call;
-	} rows[] = {{"--check", CALL_CHECK},	      {"--call=check", CALL_CHECK},
-		    {"--call outline", CALL_OUTLINE}, {"--call=targets", CALL_TARGETS},
-		    {"--call=build", CALL_BUILD},     {"--dry-run", CALL_PLAN}};
+		enum build_method method;
+		bool json;
+	} rows[] = {{"--check", CALL_CHECK, false},
+		    {"--call=check", CALL_CHECK, false},
+		    {"--call outline", CALL_OUTLINE, false},
+		    {"--call=targets,format=json", CALL_TARGETS, true},
+		    {"--call=check,format=text", CALL_CHECK, false},
+		    {"--call=plan,format=json", CALL_PLAN, true},
+		    {"--call=build", CALL_BUILD, false},
+		    {"--dry-run", CALL_PLAN, false}};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		GOOD(rows[i].line)
-		assert_int_equal(w.call, rows[i].call);
+		assert_int_equal(w.call.method, rows[i].method);
+		assert_int_equal(w.call.json, rows[i].json);
 		END
 	}
 }
 
+static const struct {
+	const char *line;
+	int code;
+	const char *msg;
+} refusals[] = {
+	{"--load", CO_E_UNSUPPORTED, "no daemon"},
+	{"--cache-from type=gha", CO_E_UNSUPPORTED, "--cache-from"},
+	{"--cache-to=type=inline", CO_E_UNSUPPORTED, "--cache-to"},
+	{"--provenance=true", CO_E_UNSUPPORTED, "provenance"},
+	{"--sbom", CO_E_UNSUPPORTED, "SBOM"},
+	{"--attest type=sbom", CO_E_UNSUPPORTED, "--attest"},
+	{"--ulimit nofile=1", CO_E_UNSUPPORTED, "--ulimit"},
+	{"--shm-size 1g", CO_E_UNSUPPORTED, "--shm-size"},
+	{"--cgroup-parent x", CO_E_UNSUPPORTED, "--cgroup-parent"},
+	{"--builder other", CO_E_UNSUPPORTED, "--builder"},
+	{"--no-cache-filter a", CO_E_UNSUPPORTED, "--no-cache-filter"},
+	{"--squash", CO_E_UNSUPPORTED, "--squash"},
+	{"-c 5", CO_E_UNSUPPORTED, "--cpu-shares"},
+	{"-D", CO_E_UNSUPPORTED, "--debug"},
+	{"-o type=docker", CO_E_UNSUPPORTED, "no daemon"},
+	{"-o type=doker,dest=x", CO_E_USAGE, "unknown type"},
+	{"-o dest=x,dst=y", CO_E_USAGE, "unknown attribute \"dst\""},
+	{"-o dest=x", CO_E_USAGE, "type= is missing"},
+	{"-o type=local", CO_E_USAGE, "dest=DIRECTORY is missing"},
+	{"-o type=oci,tar=false", CO_E_USAGE, "dest=DIRECTORY is missing"},
+	{"-o type=tar,dest=x,tar=false", CO_E_USAGE, "tar= belongs to oci"},
+	{"-o type=image,dest=x", CO_E_USAGE, "dest="},
+	{"-o type=oci,dest=x,push=true", CO_E_USAGE, "push="},
+	{"-o type=image,push=maybe", CO_E_USAGE, "true or false"},
+	{"-o type=image,force-compression=true", CO_E_UNSUPPORTED, "force-compression"},
+	{"-o type=image,compression=estargz", CO_E_UNSUPPORTED, "estargz"},
+	{"-o type=oci,\"dest=x", CO_E_USAGE, "a quote is not closed"},
+	{"--output=", CO_E_USAGE, "the value is empty"},
+	{"--compression gzip --compression-level 10", CO_E_USAGE, "level \"10\""},
+	{"--compression lzma", CO_E_UNSUPPORTED, "lzma"},
+	{"--cpus 0", CO_E_USAGE, "--cpus"},
+	{"--cpus 1x", CO_E_USAGE, "--cpus"},
+	{"--cpus nan", CO_E_USAGE, "--cpus"},
+	{"--memory much", CO_E_USAGE, "--memory"},
+	{"--timeout soon", CO_E_USAGE, "--timeout"},
+	{"--network bridge", CO_E_USAGE, "--network bridge"},
+	{"--allow device", CO_E_USAGE, "--allow device"},
+	{"--add-host h", CO_E_USAGE, "NAME:IP"},
+	{"--add-host h:name", CO_E_USAGE, "NAME:IP"},
+	{"--add-host h:host-gateway", CO_E_UNSUPPORTED, "host-gateway"},
+	{"--secret src=golden.h", CO_E_USAGE, "id= is missing"},
+	{"--secret id=a,src=golden.h,env=X", CO_E_USAGE, "exclude each other"},
+	{"--secret id=a,env=NOT_THERE", CO_E_NOT_FOUND, "not set"},
+	{"--secret id=a,src=/no/such", CO_E_NOT_FOUND, "/no/such"},
+	{"--secret id=a,mode=1", CO_E_USAGE, "unknown mode=1"},
+	{"--ssh key=golden.h", CO_E_UNSUPPORTED, "not a socket"},
+	{"--ssh key=/no/such", CO_E_NOT_FOUND, "/no/such"},
+	{"--platform linux/amd64,linux/amd64", CO_E_USAGE, "twice"},
+	{"--build-context x", CO_E_USAGE, "NAME=SOURCE"},
+	{"--annotation index:a=b", CO_E_UNSUPPORTED, "only manifests"},
+	{"--annotation a", CO_E_USAGE, "KEY=VALUE"},
+	{"--build-arg =x", CO_E_USAGE, "the name is empty"},
+	{"--label =x", CO_E_USAGE, "the name is empty"},
+	{"--user-policy never", CO_E_USAGE, "enforce, warn or off"},
+	{"--sandbox docker", CO_E_USAGE, "--sandbox docker"},
+	{"--call lint", CO_E_USAGE, "--call lint"},
+	{"--check --dry-run", CO_E_USAGE, "exclude each other"},
+	{"--check --call=targets", CO_E_USAGE, "exclude each other"},
+};
+
 static void test_refused(void **state)
 {
 	(void)state;
-	static const struct {
-		const char *line;
-		int code;
-		const char *msg;
-	} rows[] = {
-		{"--load", CO_E_UNSUPPORTED, "no daemon"},
-		{"--cache-from type=gha", CO_E_UNSUPPORTED, "--cache-from"},
-		{"--cache-to=type=inline", CO_E_UNSUPPORTED, "--cache-to"},
-		{"--provenance=true", CO_E_UNSUPPORTED, "provenance"},
-		{"--sbom", CO_E_UNSUPPORTED, "SBOM"},
-		{"--attest type=sbom", CO_E_UNSUPPORTED, "--attest"},
-		{"--ulimit nofile=1", CO_E_UNSUPPORTED, "--ulimit"},
-		{"--shm-size 1g", CO_E_UNSUPPORTED, "--shm-size"},
-		{"--cgroup-parent x", CO_E_UNSUPPORTED, "--cgroup-parent"},
-		{"--builder other", CO_E_UNSUPPORTED, "--builder"},
-		{"--no-cache-filter a", CO_E_UNSUPPORTED, "--no-cache-filter"},
-		{"--squash", CO_E_UNSUPPORTED, "--squash"},
-		{"-c 5", CO_E_UNSUPPORTED, "--cpu-shares"},
-		{"-D", CO_E_UNSUPPORTED, "--debug"},
-		{"-o type=docker", CO_E_UNSUPPORTED, "no daemon"},
-		{"-o type=doker,dest=x", CO_E_USAGE, "unknown type"},
-		{"-o dest=x,dst=y", CO_E_USAGE, "unknown attribute \"dst\""},
-		{"-o dest=x", CO_E_USAGE, "type= is missing"},
-		{"-o type=local", CO_E_USAGE, "dest=DIRECTORY is missing"},
-		{"-o type=oci,tar=false", CO_E_USAGE, "dest=DIRECTORY is missing"},
-		{"-o type=tar,dest=x,tar=false", CO_E_USAGE, "tar= belongs to oci"},
-		{"-o type=image,dest=x", CO_E_USAGE, "dest="},
-		{"-o type=oci,dest=x,push=true", CO_E_USAGE, "push="},
-		{"-o type=image,push=maybe", CO_E_USAGE, "true or false"},
-		{"-o type=image,force-compression=true", CO_E_UNSUPPORTED, "force-compression"},
-		{"-o type=image,compression=estargz", CO_E_UNSUPPORTED, "estargz"},
-		{"-o type=oci,\"dest=x", CO_E_USAGE, "a quote is not closed"},
-		{"--output=", CO_E_USAGE, "the value is empty"},
-		{"--compression gzip --compression-level 10", CO_E_USAGE, "level \"10\""},
-		{"--compression lzma", CO_E_UNSUPPORTED, "lzma"},
-		{"--cpus 0", CO_E_USAGE, "--cpus"},
-		{"--cpus 1x", CO_E_USAGE, "--cpus"},
-		{"--cpus nan", CO_E_USAGE, "--cpus"},
-		{"--memory much", CO_E_USAGE, "--memory"},
-		{"--timeout soon", CO_E_USAGE, "--timeout"},
-		{"--network bridge", CO_E_USAGE, "--network bridge"},
-		{"--allow device", CO_E_USAGE, "--allow device"},
-		{"--add-host h", CO_E_USAGE, "NAME:IP"},
-		{"--add-host h:name", CO_E_USAGE, "NAME:IP"},
-		{"--add-host h:host-gateway", CO_E_UNSUPPORTED, "host-gateway"},
-		{"--secret src=golden.h", CO_E_USAGE, "id= is missing"},
-		{"--secret id=a,src=golden.h,env=X", CO_E_USAGE, "exclude each other"},
-		{"--secret id=a,env=NOT_THERE", CO_E_NOT_FOUND, "not set"},
-		{"--secret id=a,src=/no/such", CO_E_NOT_FOUND, "/no/such"},
-		{"--secret id=a,mode=1", CO_E_USAGE, "unknown mode=1"},
-		{"--ssh key=golden.h", CO_E_UNSUPPORTED, "not a socket"},
-		{"--ssh key=/no/such", CO_E_NOT_FOUND, "/no/such"},
-		{"--platform linux/amd64,linux/amd64", CO_E_USAGE, "twice"},
-		{"--build-context x", CO_E_USAGE, "NAME=SOURCE"},
-		{"--annotation index:a=b", CO_E_UNSUPPORTED, "only manifests"},
-		{"--annotation a", CO_E_USAGE, "KEY=VALUE"},
-		{"--build-arg =x", CO_E_USAGE, "the name is empty"},
-		{"--label =x", CO_E_USAGE, "the name is empty"},
-		{"--user-policy never", CO_E_USAGE, "enforce, warn or off"},
-		{"--sandbox docker", CO_E_USAGE, "--sandbox docker"},
-		{"--call lint", CO_E_USAGE, "--call lint"},
-		{"--check --dry-run", CO_E_USAGE, "exclude each other"},
-		{"--check --call=targets", CO_E_USAGE, "exclude each other"},
-	};
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+	for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++) {
 		struct world w;
-		int r = make(&w, rows[i].line);
-		if (r != rows[i].code || !strstr(w.err.msg, rows[i].msg))
-			fail_msg("%s: %d %s", rows[i].line, r, w.err.msg);
-		if (rows[i].code == CO_E_UNSUPPORTED)
+		int r = make(&w, refusals[i].line);
+		if (r != refusals[i].code || !strstr(w.err.msg, refusals[i].msg))
+			fail_msg("%s: %d %s", refusals[i].line, r, w.err.msg);
+		if (refusals[i].code == CO_E_UNSUPPORTED)
 			assert_true(w.err.hint[0]); /* a refusal names what to do instead */
 		co_arena_release(&w.arena);
 	}

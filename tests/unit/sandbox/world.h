@@ -76,6 +76,21 @@ static inline bool can_be(enum who who)
 	return who != AS_RANGE || tool;
 }
 
+static inline void install_applets(const struct world *w)
+{
+	static const char *const names[] = {
+		"sh",	 "cat",	 "chmod", "chown", "cut",  "echo",   "env",    "false", "grep",
+		"head",	 "id",	 "kill",  "ln",	   "ls",   "mkdir",  "mknod",  "mount", "nc",
+		"nproc", "ping", "ps",	  "pwd",   "rm",   "rmdir",  "setsid", "sleep", "sort",
+		"stat",	 "tail", "test",  "touch", "tr",   "true",   "umount", "wc",	"yes",
+		"mv",	 "su",	 "dd",	  "seq",   "find", "unshare"};
+	char path[200];
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		snprintf(path, sizeof(path), "%s/bin/%s", w->root, names[i]);
+		assert_int_equal(symlink("busybox", path), 0);
+	}
+}
+
 static inline void world_open(struct world *w, enum who who)
 {
 	memset(w, 0, sizeof(*w));
@@ -84,14 +99,13 @@ static inline void world_open(struct world *w, enum who who)
 	assert_non_null(mkdtemp(w->dir));
 	assert_int_equal(chmod(w->dir, 0755), 0);
 	snprintf(w->root, sizeof(w->root), "%s/root", w->dir);
-	sh(w, "mkdir -p root/bin root/etc root/proc root/sys root/dev root/tmp root/home outside "
-	      "&& cp /bin/busybox root/bin/busybox && root/bin/busybox --install -s root/bin && "
-	      "chmod 1777 root/tmp && cd root/bin && for f in *; do [ $f = busybox ] || ln -sf "
-	      "busybox $f; done && cd ../.. && printf 'root:x:0:0::/root:/bin/sh\\n"
-	      "app:x:1000:1000::/home:/bin/sh\\n' >root/etc/passwd && "
-	      "printf 'root:x:0:\\napp:x:1000:\\n' >root/etc/group && echo safe >outside/sentinel "
-	      "&& mkdir outside/d && touch -d @1 outside/d outside/sentinel outside && "
-	      "touch -d @1000000000 root/etc root");
+	sh(w, "mkdir -p root/bin root/etc root/proc root/sys root/dev root/tmp root/home outside/d "
+	      "&& cp /bin/busybox root/bin && chmod 1777 root/tmp && "
+	      "printf 'root:x:0:0::/root:/bin/sh\napp:x:1000:1000::/home:/bin/sh\n' "
+	      ">root/etc/passwd && printf 'root:x:0:\napp:x:1000:\n' >root/etc/group && "
+	      "echo safe >outside/sentinel && touch -d @1 outside/d outside/sentinel outside");
+	install_applets(w);
+	sh(w, "touch -d @1000000000 root/etc root");
 	if (who != AS_ROOT && getuid() == 0) {
 		char own[160];
 		snprintf(own, sizeof(own), "chown -R %d:%d root outside .", TEST_UID, TEST_UID);
@@ -182,9 +196,9 @@ static inline int builder_run(struct world *w, struct job *j, struct outcome *o)
 		r = co_sandbox_open(&s, "userns", o->place, &bus, &o->err);
 	if (r < 0)
 		return r;
-	struct co_root root = {.fd = open(w->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
 	if (j->before)
 		j->before(w, j);
+	struct co_root root = {.fd = open(w->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
 	if (!j->run.argv)
 		j->run.argv = argv;
 	if (!j->run.env)
@@ -215,6 +229,7 @@ static inline pid_t builder_start(struct world *w, struct job *j, struct outcome
 		}
 		become(w->who);
 	}
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	o->code = builder_run(w, j, o);
 	_exit(0);
 }

@@ -1,0 +1,295 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Builds the cases with cooper and with another builder, and compares what came out.
+
+  differential.py [--cooper FILE] [--oracle docker|buildah] [--docker-host URL] [-v] [NAME-PART...]
+
+The oracle is the BuildKit in dockerd (a private one is started unless --docker-host is given; that needs root), or
+buildah, which knows nothing of BuildKit's history and config defaults: of its images only the files are compared.
+Compared are path, type, mode, owner, size, content, link target, device number and extended attributes of the
+flattened tree, and of the config everything but times, digests and what a `known` rule below names. A case whose
+`expect` says `no-oracle WHY` or uses an option the oracle does not have is skipped; one that must fail has to
+fail in both. Exit status 1 when something differs."""
+import argparse, json, os, re, shlex, shutil, subprocess, sys, tarfile, tempfile, time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TOP = os.path.join(HERE, "..", "..")
+sys.path.insert(0, os.path.join(HERE, "..", "lib"))
+from ociimage import Image  # noqa: E402
+
+TAKES_VALUE = {"--build-arg", "--target", "--label", "-f", "--file", "--secret", "--platform"}
+
+# Known differences. Those of files: the oracle leaves mount points of its sandbox and of RUN --mount in the layer.
+MOUNT_POINTS = {"/dev", "/proc", "/sys", "/etc/hosts", "/etc/resolv.conf", "/etc", "/run", "/dev/shm"}
+
+
+def is_mount_point(path, tree, dockerfile):
+    e = tree[path]
+    empty = e.kind == "dir" and not any(p.startswith(path + "/") for p in tree) or e.kind == "file" and not e.data
+    return path in MOUNT_POINTS or (empty and "--mount" in dockerfile)
+
+
+def old_history(text):
+    """created_by as the frontend of Docker 20.10 writes it: ARG without the value that was given or taken over, COPY
+    without flags, the ports of EXPOSE as a sorted map, HEALTHCHECK without start interval, RUN without the ARGs of the
+    parent stage."""
+    word, _, rest = text.partition(" ")
+    if word == "ARG":
+        rest = " ".join(w.split("=")[0] for w in rest.split(" "))
+    elif word in ("COPY", "ADD"):
+        rest = re.sub(r"--(chown|chmod)=\S+ |--parents ", "", rest)
+    elif word == "EXPOSE":
+        rest = " ".join(sorted(re.sub(r"map|[][]|:\{\}", "", rest).split(" ")))
+    elif word == "HEALTHCHECK":
+        rest = re.sub(r'( "[^"]*s")+ ', " ", rest)
+    elif word == "RUN":
+        rest = re.sub(r"^\|\d+ .*?(?=\S+ -\S*c )", "", rest)
+    return word + " " + rest
+
+
+def statements(path):
+    text = ""
+    for line in open(path, encoding="utf-8"):
+        text += line
+        try:
+            words = shlex.split(text, comments=True)
+        except ValueError:  # an open quotation goes on in the next line
+            continue
+        if words:
+            yield words
+        text = ""
+
+
+class DockerArchive(Image):
+    """What `docker save` writes."""
+
+    def __init__(self, path):
+        self.tar = tarfile.open(path)
+        self.manifest = json.load(self.tar.extractfile("manifest.json"))[0]
+        self.config = json.load(self.tar.extractfile(self.manifest["Config"]))
+
+    def tree(self):
+        tree = {}
+        for name in self.manifest["Layers"]:
+            self.apply(tree, tarfile.open(fileobj=self.tar.extractfile(name)))
+        for e in tree.values():
+            e.mode &= 0o7777  # it writes the type into the mode as well
+        return tree
+
+
+class NoLayers:
+    """`docker save` refuses an image without layers; its config is in the daemon's folder."""
+
+    def __init__(self, config):
+        self.config = json.load(open(config))
+        self.config.setdefault("rootfs", {}).setdefault("diff_ids", [])
+
+    def tree(self):
+        return {}
+
+
+class Docker:
+    def __init__(self, url):
+        self.env = dict(os.environ, DOCKER_BUILDKIT="1", DOCKER_HOST=url, BUILDKIT_PROGRESS="plain")
+        self.exe = "/usr/bin/docker"
+        self.root = self.say("info", "-f", "{{.DockerRootDir}}")
+
+    def say(self, *words):
+        return subprocess.run([self.exe] + list(words), env=self.env, check=True, stdout=subprocess.PIPE).stdout.decode().strip()
+
+    def load(self, archive):
+        subprocess.run([self.exe, "load", "-q", "-i", archive], env=self.env, check=True, stdout=subprocess.DEVNULL)
+
+    def build(self, context, args, out):
+        r = subprocess.run([self.exe, "build", "--network=host", "-t", "case"] + args + [context], env=self.env,
+                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300)
+        if r.returncode:
+            return None, r.stdout.decode(errors="replace")
+        if self.say("inspect", "-f", "{{len .RootFS.Layers}}", "case") == "0":
+            image = self.say("inspect", "-f", "{{.Id}}", "case").split(":")[1]
+            return NoLayers(self.root + "/image/overlay2/imagedb/content/sha256/" + image), ""
+        archive = os.path.join(out, "docker.tar")
+        subprocess.run([self.exe, "save", "-o", archive, "case"], env=self.env, check=True)
+        return DockerArchive(archive), r.stdout.decode(errors="replace")
+
+
+class Buildah:
+    def __init__(self, root):
+        self.cmd = ["buildah", "--storage-driver", "vfs", "--root", root + "/root", "--runroot", root + "/run"]
+
+    def load(self, archive):
+        subprocess.run(self.cmd + ["pull", "-q", "docker-archive:" + archive], check=True, stdout=subprocess.DEVNULL)
+
+    def build(self, context, args, out):
+        r = subprocess.run(self.cmd + ["bud", "--isolation", "chroot", "--layers=false", "-t", "case"] + args + [context],
+                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300)
+        text = r.stdout.decode(errors="replace")
+        if r.returncode:
+            return None, text
+        subprocess.run(self.cmd + ["push", "-q", "case", "oci:" + out + "/buildah"], check=True)
+        return Image(out + "/buildah"), text
+
+
+def oracle_args(case, words):
+    """The arguments in the oracle's terms, or why there are none."""
+    out, i = [], 0
+    while i < len(words):
+        name, eq, _ = words[i].partition("=")
+        if name not in TAKES_VALUE:
+            return None, "option " + name
+        out.append(words[i])
+        if not eq:
+            i += 1
+            out.append(words[i])
+        i += 1
+    return [a.replace("$CASE", case) for a in out], None
+
+
+def clean(value):
+    """Without what is absent: null, empty lists and empty strings mean the same to a runtime."""
+    if isinstance(value, dict):
+        return {k: v for k, v in ((k, clean(v)) for k, v in value.items()) if v not in (None, "", [], {})}
+    return value
+
+
+def config_view(config):
+    inner = dict(config.get("config") or {})
+    for key in ("Image", "Hostname", "Domainname", "AttachStdin", "AttachStdout", "AttachStderr", "Tty", "OpenStdin",
+                "StdinOnce", "ArgsEscaped", "MacAddress"):
+        inner.pop(key, None)
+    if inner.get("WorkingDir") == "/":
+        del inner["WorkingDir"]  # known: cooper writes the default down
+    history = [(old_history(h.get("created_by", "")), h.get("comment", ""), bool(h.get("empty_layer"))) for h in config.get("history", [])]
+    return {"architecture": config.get("architecture"), "os": config.get("os"), "variant": config.get("variant") or "",
+            "author": config.get("author") or "", "config": clean(inner), "history": history,
+            "layers": len(config["rootfs"]["diff_ids"] or [])}
+
+
+def differences(ours, theirs, only_files, dockerfile):
+    a, b = ours.tree(), theirs.tree()
+    for path in sorted(set(a) | set(b)):
+        if path not in a and is_mount_point(path, b, dockerfile):
+            continue
+        left, right = (t[path].row() if path in t else "absent" for t in (a, b))
+        if left != right:
+            yield "%s: %s, oracle %s" % (path, left, right)
+    if only_files:
+        return
+    a, b = config_view(ours.config), config_view(theirs.config)
+    for key in a:
+        if a[key] != b[key]:
+            left, right = a[key], b[key]
+            if key == "history":  # what follows the base
+                left, right = ([h for h in x if h not in y] for x, y in ((left, right), (right, left)))
+            yield "%s: %s\n      oracle %s" % (key, json.dumps(left), json.dumps(right))
+
+
+def build_cooper(opts, case, args, out):
+    layout = os.path.join(out, "cooper")
+    r = subprocess.run([opts.cooper, "build", "--progress=plain", "--user-policy=off", "-o",
+                        "type=oci,tar=false,dest=" + layout] + args + [case],
+                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300)
+    return (Image(layout) if r.returncode == 0 else None), r.stdout.decode(errors="replace")
+
+
+def compare(opts, oracle, folder):
+    lines = list(statements(os.path.join(folder, "expect")))
+    find = lambda word: [w[1:] for w in lines if w[0] == word]
+    for word in ("no-oracle", "stdin", "env", "context"):
+        if find(word):
+            return "skip", " ".join(find(word)[0])
+    with tempfile.TemporaryDirectory() as tmp:
+        case = os.path.join(tmp, "case")
+        shutil.copytree(folder, case, symlinks=True)
+        given = [a for l in find("args") for a in l]
+        args, why = oracle_args(case, given)
+        if why:
+            return "skip", why
+        environ = dict(os.environ, CASE=case, COOPER=opts.cooper, OUT=tmp)
+        for setup in find("setup"):
+            subprocess.run(["bash", "-ec", " ".join(setup)], cwd=case, env=environ, check=True)
+        ours, our_text = build_cooper(opts, case, [a.replace("$CASE", case) for a in given], tmp)
+        theirs, their_text = oracle.build(case, args, tmp)
+        if bool(ours) != bool(theirs):
+            return "differ", "cooper %s, oracle %s\n%s\n----\n%s" % (
+                "builds" if ours else "fails", "builds" if theirs else "fails", our_text[-700:], their_text[-700:])
+        if not ours:
+            return "same", "both fail"
+        dockerfile = open(os.path.join(case, "Dockerfile"), errors="replace").read()
+        found = list(differences(ours, theirs, opts.oracle == "buildah", dockerfile))
+        return ("differ", "\n".join(found)) if found else ("same", "")
+
+
+def start_dockerd(tmp):
+    sock = "unix://" + tmp + "/sock"
+    log = open(tmp + "/log", "wb")
+    daemon = subprocess.Popen(["dockerd", "--data-root", tmp + "/data", "--exec-root", tmp + "/exec", "-H", sock,
+                               "--pidfile", tmp + "/pid", "--iptables=false", "--ip6tables=false", "--bridge=none"],
+                              stdout=log, stderr=log)
+    for _ in range(150):
+        if subprocess.run(["/usr/bin/docker", "-H", sock, "version"], stdout=subprocess.DEVNULL,
+                          stderr=subprocess.DEVNULL).returncode == 0:
+            return daemon, sock
+        time.sleep(0.2)
+    daemon.terminate()
+    raise SystemExit("dockerd does not start: " + open(tmp + "/log", errors="replace").read()[-500:])
+
+
+def base_archive(opts, tmp):
+    context = os.path.join(tmp, "base")
+    os.mkdir(context)
+    shutil.copy(os.path.join(TOP, "testdata", "base", "Dockerfile"), context)
+    shutil.copy(shutil.which("busybox"), os.path.join(context, "busybox"))
+    archive = os.path.join(tmp, "base.tar")
+    subprocess.run([opts.cooper, "build", "-q", "--user-policy=off", "-t", "base", "-o", "type=docker,dest=" + archive,
+                    context], check=True, stdout=subprocess.DEVNULL)
+    return archive
+
+
+def run_all(opts, oracle):
+    counts = {"same": 0, "differ": 0, "skip": 0}
+    folders = sorted(d for d, _, files in os.walk(HERE) if "expect" in files)
+    for folder in folders:
+        if opts.parts and not any(p in folder for p in opts.parts):
+            continue
+        name = os.path.relpath(folder, HERE)
+        try:
+            what, why = compare(opts, oracle, folder)
+        except Exception as e:  # one broken case must not hide the others
+            what, why = "differ", "%s: %s" % (type(e).__name__, e)
+        counts[what] += 1
+        if what == "differ" or opts.v:
+            print("%s %s %s" % (what, name, re.sub("(?m)^", "    ", "\n" + why) if why else ""), flush=True)
+    print("%(same)d same, %(differ)d differ, %(skip)d skipped" % counts)
+    return 1 if counts["differ"] else 0
+
+
+def main():
+    p = argparse.ArgumentParser(usage=__doc__)
+    p.add_argument("--cooper", default=os.path.join(TOP, "build", "cooper"))
+    p.add_argument("--oracle", choices=("docker", "buildah"), default="docker")
+    p.add_argument("--docker-host")
+    p.add_argument("-v", action="store_true")
+    p.add_argument("parts", nargs="*")
+    opts = p.parse_args()
+    opts.cooper = os.path.abspath(opts.cooper)
+    daemon = None
+    with tempfile.TemporaryDirectory(prefix="cooper-oracle-") as tmp:
+        os.environ["COOPER_ROOT"] = os.path.join(tmp, "store")
+        try:
+            if opts.oracle == "buildah":
+                oracle = Buildah(tmp)
+            elif opts.docker_host:
+                oracle = Docker(opts.docker_host)
+            else:
+                daemon, url = start_dockerd(tmp)
+                oracle = Docker(url)
+            oracle.load(base_archive(opts, tmp))
+            return run_all(opts, oracle)
+        finally:
+            if daemon:
+                daemon.terminate()
+                daemon.wait()
+
+
+sys.exit(main())
