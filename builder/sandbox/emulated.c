@@ -178,6 +178,9 @@ static int prepare(struct step *st, struct guest *g, struct emulated *e, struct 
 	if (!r)
 		r = step_pipes(st, err);
 	if (!r)
+		r = agents_open(st, err);
+	st->guest = g;
+	if (!r)
 		r = guest_open(g, st, e->image, native ? CO_IP_PATHS : CO_IP_PATHS | CO_IP_IDS,
 			       err);
 	if (r < 0)

@@ -24,7 +24,7 @@ void mounts_grab(struct step *st, struct source *sources)
 	for (size_t i = 0; i < st->run->n_mounts; i++) {
 		const struct co_mount_op *op = &st->run->mounts[i];
 		sources[i] = (struct source){.fd = -1, .tree = -1};
-		if (op->kind == CO_MOP_BIND || op->kind == CO_MOP_SOCKET)
+		if (op->kind == CO_MOP_BIND)
 			source_grab(&sources[i], op->src_fd, false);
 	}
 }
@@ -81,8 +81,11 @@ static int mount_one(struct step *st, const struct item *it, unsigned number, in
 		auto_fd file = make_file(st, op, number);
 		return file < 0 ? -1 : mount_bind(file, target, flags | MS_NOSUID);
 	}
+	case CO_MOP_SOCKET: {
+		auto_fd file = need_scratch(st) < 0 ? -1 : agent_bind(st, op, number);
+		return file < 0 ? -1 : mount_bind(file, target, MS_NODEV | MS_NOSUID);
+	}
 	case CO_MOP_BIND:
-	case CO_MOP_SOCKET:
 	default:
 		return mount_source(it->source, target, flags);
 	}

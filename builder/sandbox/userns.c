@@ -129,6 +129,8 @@ static int prepare(struct step *st, struct userns *u, struct co_err *err)
 	int r = run->insecure || f->insns ? 0 : seccomp_build(f, own_net, compat, err);
 	if (!r)
 		r = step_pipes(st, err);
+	if (!r)
+		r = agents_open(st, err);
 	if (r < 0)
 		return r;
 	if (!run->insecure && !own_net)
@@ -237,6 +239,7 @@ void step_close(struct step *st)
 		      &st->status[1], &st->landlock, &st->spec,	   &st->input};
 	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
 		co_close_fd(fds[i]);
+	agents_close(st);
 	free(st->resolv);
 	free(st->hosts);
 }
