@@ -4,6 +4,7 @@
  */
 #include "exec-internal.h"
 #include <cooper/clock.h>
+#include <cooper/fetch.h>
 #include <stdlib.h>
 
 /* One download whose content is known beforehand: no server is asked for a hit. */
@@ -176,7 +177,9 @@ int step_lookup(struct co_exec *x, struct stage_run *st, struct pending_step *p,
 int step_work(struct co_exec *x, struct stage_run *st, struct pending_step *p, struct co_err *err)
 {
 	int64_t start = co_mono_ns();
-	int r = execute(x, st, &p->step, p, &p->layer, err);
+	p->apart = is_apart(&p->step);
+	int r = p->apart ? execute_apart(x, st, &p->step, p, &p->layer, err)
+			 : execute(x, st, &p->step, p, &p->layer, err);
 	return r ? r
 		 : co_cache_put(x->o->cache, &p->key, &p->layer, p->step.title,
 				co_mono_ns() - start, err);
