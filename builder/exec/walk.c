@@ -91,7 +91,7 @@ static int one_step(struct co_exec *x, struct stage_run *st, bool cached_only, s
 	if (!r && step->layer)
 		stage_add_entry(x, st, &(struct co_cache_entry){.key = st->pending.key,
 								.layer = st->pending.layer});
-	if (!r && step->layer && !hit)
+	if (!r && step->layer && !hit && !st->pending.apart)
 		st->fs_layers = st->n_layers;
 	if (!r)
 		r = walk_apply(x, st, step, err);
