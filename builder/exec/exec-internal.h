@@ -32,6 +32,8 @@ struct pending_step {
 	struct co_digest *content; /* arena */
 	size_t n_content;
 	struct co_layer layer; /* found or made */
+	struct co_cache_input *inputs; /* arena; what the key stands for */
+	size_t n_inputs, n_files;
 };
 
 /* A stage as far as it has been built. */
@@ -126,6 +128,15 @@ int step_lookup(struct co_exec *x, struct stage_run *st, struct pending_step *p,
 int step_work(struct co_exec *x, struct stage_run *st, struct pending_step *p,
 	      struct co_err *err) co_must_check;
 void step_drop(struct pending_step *p);
+
+/* explain.c: after the look-up; tells the bus why a step is not cached. */
+void explain_step(struct co_exec *x, struct stage_run *st, struct pending_step *p, bool hit);
+struct explain_files {
+	struct co_exec *x;
+	struct pending_step *p;
+};
+void explain_file(void *ctx, const char *path, uint32_t mode, uint32_t uid, uint32_t gid,
+		  const struct co_digest *content);
 
 /* walk.c: to the end, or with cached_only to the first miss (then 1). */
 int stage_walk(struct co_exec *x, struct stage_run *st, bool cached_only, struct co_err *err);

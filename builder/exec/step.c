@@ -32,8 +32,12 @@ static int copy_key(struct co_exec *x, struct stage_run *st, const struct co_ste
 	if (!known) {
 		r = copy_job_open(x, st, step, &w->job, err);
 		w->has_job = r == 0;
+		struct explain_files files = {.x = x, .p = w};
+		w->job.copy.seen = x->o->project ? explain_file : NULL;
+		w->job.copy.seen_ctx = &files;
 		if (!r)
 			r = co_copy_digest(&w->job.copy, d, err);
+		w->job.copy.seen = NULL;
 	}
 	w->content = d;
 	w->n_content = 1;
@@ -171,6 +175,7 @@ int step_lookup(struct co_exec *x, struct stage_run *st, struct pending_step *p,
 	p->looked_up = true;
 	*hit = !x->o->no_cache && co_cache_get(x->o->cache, &p->key, &p->layer) &&
 	       encoding_fits(x, &p->layer);
+	explain_step(x, st, p, *hit);
 	return 0;
 }
 

@@ -130,6 +130,8 @@ static void exec_opts(struct build *b, struct co_exec_opts *x)
 				   .place = b->place,
 				   .sandbox = o->sandbox,
 				   .no_cache = o->no_cache,
+				   .project = b->project[0] ? b->project : NULL,
+				   .explain = o->explain_cache,
 				   .secrets = o->secrets,
 				   .n_secrets = o->n_secrets,
 				   .ssh = o->ssh,

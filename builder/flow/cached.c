@@ -4,6 +4,7 @@
  */
 #include "flow-internal.h"
 #include <cooper/fs.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
@@ -76,6 +77,13 @@ void cache_expect(struct build *b, const struct co_platform *platform)
 	co_hash_done(exact, &e);
 	co_hash_done(alike, &a);
 	co_cache_expect(b->cache, &e, &a);
+	char path[PATH_MAX];
+	const char *where = realpath(o->context, path) ? path : o->context;
+	struct co_hash *h = co_hash_new(CO_SHA256);
+	co_hash_field(h, 1, a.bytes, 32);
+	add(h, 2, where);
+	co_hash_done(h, &e);
+	co_digest_hex(&e, b->project);
 }
 
 void cache_collect(struct build *b, const struct co_exec *x)

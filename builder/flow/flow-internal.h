@@ -21,6 +21,7 @@ struct build {
 	size_t n_entries;
 	struct co_cache_entry *facts; /* what the gate found out; arena */
 	size_t n_facts;
+	char project[CO_DIGEST_TEXT]; /* identity, for explanations of misses */
 	bool from_places; /* some came from a place */
 	bool pushed;
 	enum co_place place;

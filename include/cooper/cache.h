@@ -68,6 +68,23 @@ bool co_cache_wants_inline(const struct co_cache *c);
 /* A new cache mount: filled from a place that has one of that id. Best effort. */
 void co_cache_mount_load(struct co_cache *c, const char *id, const struct co_root *dir);
 
+/* What went into a step's key, by name; values are compared, and kept in the store. */
+struct co_cache_input {
+	const char *name, *value;
+};
+struct co_cache_step {
+	const char *project, *stage;
+	unsigned position, nth; /* in the stage; of steps with the same text */
+	const char *text;	/* the instruction as written */
+	const struct co_cache_input *inputs;
+	size_t n;
+	struct co_digest key;
+};
+/* Compares with the last build of the project here and remembers; of a miss, why gets the reason in
+ * words. */
+void co_cache_explain(struct co_cache *c, const struct co_cache_step *s, bool hit,
+		      struct co_buf *why);
+
 /* ---- at its end ---- */
 struct co_cache_entry {
 	struct co_digest key;

@@ -29,6 +29,8 @@ struct co_exec_opts {
 	const char *rootfs_backend;
 	struct co_layer_opts layer;
 	bool no_cache;
+	const char *project; /* what is built, for explanations of misses; NULL: none */
+	bool explain;	     /* the user asked for them */
 	const struct co_secret *secrets;
 	size_t n_secrets;
 	const struct co_secret *ssh;

@@ -404,3 +404,64 @@ front() {
 	run -2 build --cache-to "type=registry,ref=$CACHE,mode=most"
 	run -2 build --cache-from "type=inline"
 }
+
+# What --explain-cache says about the steps that ran.
+why() { grep 'not cached:' <<<"$1"; }
+
+@test "misses are explained in words" {
+	project
+	printf 'x' >app/other
+	cat >app/Dockerfile <<-DOCKER
+		FROM $REGISTRY/base:1 AS tool
+		ARG VERSION=1
+		RUN echo \$VERSION >/version
+		COPY . /all
+		ENV MODE=fast
+		RUN cat /version
+		USER 1000
+	DOCKER
+	run -0 build --explain-cache
+	[ "$(why "$output" | grep -c "no earlier build")" = 3 ]
+	run -0 build --explain-cache
+	run -1 why "$output"
+	run -0 build --explain-cache --build-arg VERSION=2
+	why "$output" | grep -q 'RUN echo.*argument VERSION changed'
+	why "$output" | grep -q 'COPY.*what earlier steps made changed'
+	run -0 build
+	echo changed >app/file && chmod 600 app/other && touch app/new
+	run -0 build --explain-cache
+	why "$output" | grep COPY | grep 'file file changed' | grep 'file new is new' | grep -q 'file other has another mode'
+	rm app/new
+	sed -i 's/MODE=fast/MODE=slow/' app/Dockerfile
+	run -0 build --explain-cache
+	why "$output" | grep -q 'COPY.*file new is gone'
+	why "$output" | grep -q 'RUN cat.*variable MODE changed'
+	sed -i 's,^RUN cat.*,RUN cat /version /all/file,' app/Dockerfile
+	run -0 build --explain-cache
+	why "$output" | grep -q 'it was: RUN cat /version$\|it was: RUN cat /version '
+	# an inserted line does not confuse the steps behind it
+	sed -i '/^COPY/i RUN true' app/Dockerfile
+	run -0 build --explain-cache
+	why "$output" | grep -q 'COPY.*what earlier steps made changed'
+	run -0 build --explain-cache --timestamp 77
+	why "$output" | grep -q 'the time for files'
+	run -0 build --explain-cache --no-cache
+	why "$output" | grep -q -- '--no-cache was given'
+	# the base
+	printf 'FROM %s/base:1\nRUN echo other >/other\n' "$REGISTRY" >Dockerfile.base
+	cooper build -q --user-policy=off --pull -t "$REGISTRY/base:1" --push -f Dockerfile.base app
+	cooper rmi "$REGISTRY/base:1"
+	run -0 build --explain-cache
+	why "$output" | grep 'RUN echo' | grep -q 'the base image changed'
+	# the stream has it without being asked
+	echo again >app/file
+	run -0 "$COOPER" build --progress=json app
+	grep '"event":"cache"' <<<"$output" | jq -e 'select(.rule == "CacheMiss" and (.text | contains("file file changed")) and .step > 1)'
+}
+
+@test "values do not get into the store by explanations" {
+	project
+	sed -i '2i ARG TOKEN' app/Dockerfile
+	build --build-arg TOKEN=verysecretvalue
+	run -1 grep -r verysecretvalue "$COOPER_ROOT/cache"
+}
