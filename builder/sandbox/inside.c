@@ -4,7 +4,7 @@
  * the builder's memory (the builder waits), so what it learns is simply there afterwards; it has
  * its own descriptors, directory and mounts.
  */
-#include "sandbox-internal.h"
+#include "guest.h"
 #include <cooper/str.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -18,17 +18,20 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-/* Directories of this machine that the child covers: one by the root while it is being furnished,
- * one by the scratch file system. Any two that exist will do, but for those still needed. */
-static int choose_points(struct step *st)
+size_t spare_dirs(const char **out, size_t max)
 {
 	static const char *const names[] = {"/tmp", "/var", "/usr", "/etc", "/home", "/mnt", NULL};
 	struct stat sb;
 	size_t n = 0;
-	for (const char *const *p = names; *p && n < 2; p++)
+	for (const char *const *p = names; *p && n < max; p++)
 		if (lstat(*p, &sb) == 0 && S_ISDIR(sb.st_mode))
-			st->points[n++] = *p;
-	if (n == 2)
+			out[n++] = *p;
+	return n;
+}
+
+static int choose_points(struct step *st)
+{
+	if (spare_dirs(st->points, 2) == 2)
 		return 0;
 	errno = ENOENT;
 	return co_fail_sys(st->err, "find directories to mount on");
@@ -140,13 +143,19 @@ static int arrange(struct step *st)
 	for (int i = 0; i < INIT_FD_END; i++)
 		if (from[i] >= 0 && (from[i] = fcntl(from[i], F_DUPFD, 64)) < 0)
 			return co_fail_sys(st->err, "arrange descriptors");
+	/* before anything lands on the low numbers they may have */
+	if (st->guest && guest_place(st->guest) < 0)
+		return co_fail_sys(st->err, "arrange descriptors");
 	for (int i = 0; i < INIT_FD_END; i++) {
 		if (from[i] < 0)
 			close(i);
 		else if (dup2(from[i], i) < 0)
 			return co_fail_sys(st->err, "arrange descriptors");
 	}
-	close_fds(INIT_FD_END, ~0u);
+	uint32_t first = st->guest ? st->guest->session->fd_base : INIT_FD_END;
+	uint32_t n = st->guest ? st->guest->session->n_fds : 0;
+	close_fds(INIT_FD_END, first - 1);
+	close_fds(first + n, ~0u);
 	/* the command may open /dev/stdout again, which asks for the pipe's owner */
 	for (int i = 0; i < 3; i++)
 		if (i || st->input >= 0)
@@ -180,6 +189,8 @@ int inside(void *arg)
 		r = make_mounts(st);
 	if (!r)
 		r = lookup_program(st->in, st->run, program, sizeof(program), st->err);
+	if (!r && st->guest)
+		memcpy(st->guest->session->program, program, sizeof(program));
 	if (!r && spec_program(st->spec, program) < 0)
 		r = co_fail_sys(st->err, "write the step's orders");
 	if (!r)
