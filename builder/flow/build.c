@@ -261,7 +261,7 @@ static int run_plan(struct build *b, const struct co_plan *plan, struct co_descr
 		files |= o->outputs[i].kind != CO_OUT_LOCAL;
 	if (!r && files)
 		r = co_exec_fetch(x, err);
-	if (!r && o->n_platforms <= 1)
+	if (!r && o->n_platforms <= 1 && !b->as_index)
 		r = outputs_write(b, desc, x, err);
 	if (!r)
 		r = note_sources(b, x, &built, err);
@@ -280,8 +280,11 @@ static int build_platform(struct build *b, const struct co_platform *platform,
 	struct co_plan *plan;
 	plan_opts(b, platform, &po);
 	int r = co_plan_make(&plan, &b->arena, b->ast, &po, err);
+	if (!r)
+		r = epoch_choose(b, plan, err);
 	if (r < 0)
 		return r;
+	special_unused(b, plan);
 	cache_expect(b, platform);
 	co_emit(b->bus, (struct co_event){.kind = CO_EV_BUILD_START,
 					  .name = b->source.name,
