@@ -98,7 +98,7 @@ int claims_set(const struct co_root *r, int dirfd, const char *name, uint32_t ui
 	own.gid = gid;
 	if (!link)
 		own.mode = (own.mode & S_IFMT) | (mode & 07777);
-	uint32_t disk = device ? 0600 : claims_disk_mode(own.mode);
+	uint32_t disk = device ? 0 : claims_disk_mode(own.mode);
 	if (!link && root_change_mode(dirfd, name, disk) < 0)
 		return -1;
 	struct co_own had;
@@ -118,7 +118,8 @@ int claims_mkdev(const struct co_root *r, int dirfd, const char *name, uint32_t 
 	struct owntab_key key;
 	struct co_own own = {
 		.mode = mode & (S_IFMT | 07777), .dev_major = major_no, .dev_minor = minor_no};
-	if (fchmod(fd, 0600) == 0 && co_owntab_key(fd, "", &key, NULL) == 0 &&
+	/* no permissions: a step that opens it must not find a file there */
+	if (fchmod(fd, 0) == 0 && co_owntab_key(fd, "", &key, NULL) == 0 &&
 	    co_owntab_set(r->owners, &key, &own) == 0)
 		return 0;
 	int e = errno;

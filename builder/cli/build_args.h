@@ -16,10 +16,14 @@ struct build_args {
 	unsigned pids, jobs;
 	bool push, pull, no_cache, dry_run, check;
 };
-enum build_call { CALL_BUILD, CALL_CHECK, CALL_OUTLINE, CALL_TARGETS, CALL_PLAN };
+enum build_method { CALL_BUILD, CALL_CHECK, CALL_OUTLINE, CALL_TARGETS, CALL_PLAN };
+struct build_call {
+	enum build_method method;
+	bool json;
+};
 
 /* Strings and lists live as long as the arena and argv. */
-int build_opts_make(struct co_build_opts *out, enum build_call *call, struct cmd_ctx *c,
+int build_opts_make(struct co_build_opts *out, struct build_call *call, struct cmd_ctx *c,
 		    const struct build_args *a) co_must_check;
 /* build_output.c: one -o value, added to out. */
 int build_output_add(struct co_build_opts *out, struct cmd_ctx *c, const char *text) co_must_check;
@@ -31,4 +35,4 @@ int build_bool(bool *out, struct cmd_ctx *c, const char *value, const char *what
 /* build_refused.c */
 extern const struct refusal build_refused[];
 /* build_call.c: --check, --call and --dry-run. Returns an exit status or a negative code. */
-int build_call(struct cmd_ctx *c, struct co_build_opts *o, enum build_call call);
+int build_call(struct cmd_ctx *c, struct co_build_opts *o, struct build_call call);

@@ -61,9 +61,11 @@ static const struct opt build_table[] = {
 	{"check", 0, OPT_FLAG, NULL, "check the Dockerfile and build nothing", AT(check)},
 	{"check-rules", 0, OPT_TEXT, "RULES", "as # check= has them: skip=RULE,…;error=true",
 	 AT(check_rules)},
-	{"call", 0, OPT_TEXT, "METHOD", "build, check, outline (arguments and secrets) or targets",
+	{"call", 0, OPT_TEXT, "METHOD[,format=json]",
+	 "build, check, outline (arguments and secrets), targets, or plan (as --dry-run)",
 	 AT(call)},
-	{"dry-run", 0, OPT_FLAG, NULL, "show the steps and build nothing", AT(dry_run)},
+	{"dry-run", 0, OPT_FLAG, NULL, "show the steps and what is cached, build nothing",
+	 AT(dry_run)},
 	PROGRESS_OPTS(struct build_args, progress),
 	REGISTRY_OPTS(struct build_args, common),
 	COMMON_OPTS(struct build_args, common),
@@ -91,11 +93,11 @@ static int run_build(struct cmd_ctx *c, void *opts)
 	struct co_build_opts o;
 	struct co_build_result res;
 	struct renderer *render;
-	enum build_call call;
+	struct build_call call;
 	int r = build_opts_make(&o, &call, c, a);
 	if (r < 0)
 		return r;
-	if (call != CALL_BUILD)
+	if (call.method != CALL_BUILD)
 		return build_call(c, &o, call);
 	r = render_open(&render, &a->progress, c->err);
 	if (r < 0)

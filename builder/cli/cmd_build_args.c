@@ -360,22 +360,29 @@ static int policy_and_sandbox(struct co_build_opts *out, struct cmd_ctx *c,
 	return 0;
 }
 
-static int call_value(enum build_call *out, struct cmd_ctx *c, const struct build_args *a)
+static int call_value(struct build_call *out, struct cmd_ctx *c, const struct build_args *a)
 {
-	static const char *const names[] = {"build", "check", "outline", "targets", NULL};
-	*out = a->check ? CALL_CHECK : a->dry_run ? CALL_PLAN : CALL_BUILD;
+	static const char *const names[] = {"build", "check", "outline", "targets", "plan", NULL};
+	out->method = a->check ? CALL_CHECK : a->dry_run ? CALL_PLAN : CALL_BUILD;
+	out->json = false;
 	if (a->check + a->dry_run + (a->call != NULL) > 1)
 		return co_fail(c->err, CO_E_USAGE,
 			       "--check, --call and --dry-run exclude each other");
 	if (!a->call)
 		return 0;
+	size_t n = strcspn(a->call, ",");
+	const char *rest = a->call + n;
+	out->json = !strcmp(rest, ",format=json");
+	if (*rest && !out->json && strcmp(rest, ",format=text") != 0)
+		return co_fail(c->err, CO_E_USAGE, "--call %s: the format is text or json",
+			       a->call);
 	for (int i = 0; names[i]; i++)
-		if (!strcmp(a->call, names[i])) {
-			*out = (enum build_call)i;
+		if (strlen(names[i]) == n && !memcmp(a->call, names[i], n)) {
+			out->method = (enum build_method)i;
 			return 0;
 		}
-	return co_fail(c->err, CO_E_USAGE, "--call %s: it is build, check, outline or targets",
-		       a->call);
+	return co_fail(c->err, CO_E_USAGE,
+		       "--call %s: it is build, check, outline, targets or plan", a->call);
 }
 
 static int lists(struct co_build_opts *out, struct cmd_ctx *c, const struct build_args *a)
@@ -401,7 +408,7 @@ static int lists(struct co_build_opts *out, struct cmd_ctx *c, const struct buil
 	return r ? r : add_hosts(out, c, a);
 }
 
-int build_opts_make(struct co_build_opts *out, enum build_call *call, struct cmd_ctx *c,
+int build_opts_make(struct co_build_opts *out, struct build_call *call, struct cmd_ctx *c,
 		    const struct build_args *a)
 {
 	*out = (struct co_build_opts){.context = c->argv[0],

@@ -95,6 +95,9 @@ static int form_health(struct parser *p, struct co_insn *insn, const char *s, co
 	insn->none = n == 4 && !strncasecmp(s, "NONE", 4);
 	if (insn->none && rest < end)
 		return fail_at(p, rest, err, "HEALTHCHECK NONE takes no arguments");
+	if (insn->none && insn->n_flags)
+		return fail_pos(p, insn->flags[0].pos, CO_E_SYNTAX, err,
+				"HEALTHCHECK NONE takes no flags");
 	if (insn->none)
 		return 0;
 	if (n != 3 || strncasecmp(s, "CMD", 3)) {

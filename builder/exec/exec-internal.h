@@ -126,6 +126,12 @@ int stage_walk(struct co_exec *x, struct stage_run *st, bool cached_only, struct
 int stage_replay(struct co_exec *x, struct stage_run *st, const struct co_layer *layers, size_t n,
 		 struct co_err *err) co_must_check;
 
+/* walk.c: the instruction at st->next as a step; and its effect on config and history. */
+int walk_eval(struct co_exec *x, struct stage_run *st, struct co_step *step,
+	      struct co_err *err) co_must_check;
+int walk_apply(struct co_exec *x, struct stage_run *st, const struct co_step *step,
+	       struct co_err *err) co_must_check;
+
 /* schedule.c: all needed stages. */
 int schedule_run(struct co_exec *x, struct co_err *err) co_must_check;
 

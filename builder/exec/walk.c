@@ -42,8 +42,8 @@ static int from_line(struct co_exec *x, struct stage_run *st, struct co_err *err
 }
 
 /* What an instruction does to config and history, once its layer is there. */
-static int apply(struct co_exec *x, struct stage_run *st, const struct co_step *step,
-		 struct co_err *err)
+int walk_apply(struct co_exec *x, struct stage_run *st, const struct co_step *step,
+	       struct co_err *err)
 {
 	if (step->op == CO_OP_USER)
 		st->user_pos = step->pos;
@@ -59,7 +59,7 @@ static int apply(struct co_exec *x, struct stage_run *st, const struct co_step *
 	return 0;
 }
 
-static int eval(struct co_exec *x, struct stage_run *st, struct co_step *step, struct co_err *err)
+int walk_eval(struct co_exec *x, struct stage_run *st, struct co_step *step, struct co_err *err)
 {
 	const struct co_insn *insn = st->plan->insns[st->next];
 	x->step = st->first_step + 1 + (unsigned)st->next;
@@ -77,7 +77,7 @@ static int one_step(struct co_exec *x, struct stage_run *st, bool cached_only, s
 	x->step = st->first_step + 1 + (unsigned)st->next;
 	if (!st->pending.looked_up) {
 		emit_start(x, st, insn->original, insn->pos);
-		r = eval(x, st, &st->pending.step, err);
+		r = walk_eval(x, st, &st->pending.step, err);
 		if (!r && st->pending.step.layer)
 			r = step_lookup(x, st, &st->pending, &hit, err);
 		if (!r && st->pending.step.layer && !hit && cached_only)
@@ -93,7 +93,7 @@ static int one_step(struct co_exec *x, struct stage_run *st, bool cached_only, s
 	if (!r && step->layer && !hit)
 		st->fs_layers = st->n_layers;
 	if (!r)
-		r = apply(x, st, step, err);
+		r = walk_apply(x, st, step, err);
 	emit_done(x, st, r == 0, hit);
 	step_drop(&st->pending);
 	st->next++;
@@ -117,13 +117,13 @@ int stage_replay(struct co_exec *x, struct stage_run *st, const struct co_layer 
 	step_drop(&st->pending);
 	for (; r == 0 && st->next < st->plan->n_insns; st->next++) {
 		struct co_step step;
-		r = eval(x, st, &step, err);
+		r = walk_eval(x, st, &step, err);
 		if (!r && step.layer && used == n)
 			r = co_fail(err, CO_E_INTERNAL, "a worker gave too few layers");
 		if (!r && step.layer)
 			stage_add_layer(x, st, &layers[used++]);
 		if (!r)
-			r = apply(x, st, &step, err);
+			r = walk_apply(x, st, &step, err);
 	}
 	st->done = r == 0;
 	return r;

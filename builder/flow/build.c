@@ -168,6 +168,26 @@ static void plan_opts(struct build *b, const struct co_platform *platform, struc
 	co_platform_host(&po->build);
 }
 
+static int preview_steps(struct build *b, const struct co_plan *plan, struct co_preview *p,
+			 struct co_err *err)
+{
+	struct co_exec *x = NULL;
+	struct co_exec_opts xo;
+	struct co_step_look *list;
+	int r = epoch_choose(b, plan, err);
+	if (r < 0)
+		return r;
+	exec_opts(b, &xo);
+	r = co_exec_open(&x, plan, &xo, &b->arena, err);
+	if (!r)
+		r = co_exec_look(x, &list, &p->n_steps, err);
+	p->steps = r ? NULL : list;
+	if (!r)
+		r = b->o->preview(b->o->preview_ctx, p, err);
+	co_exec_close(x);
+	return r;
+}
+
 /* --check, --call, --dry-run: look, and build nothing. */
 static int preview(struct build *b, struct co_err *err)
 {
@@ -186,7 +206,9 @@ static int preview(struct build *b, struct co_err *err)
 		plan_opts(b, p.platform, &po);
 		r = co_plan_make(&plan, &b->arena, b->ast, &po, err);
 		p.plan = plan;
-		if (!r)
+		if (!r && o->preview_steps)
+			r = preview_steps(b, plan, &p, err);
+		else if (!r)
 			r = o->preview(o->preview_ctx, &p, err);
 	}
 	return r;

@@ -48,12 +48,12 @@ long elf_check(int fd, const void *head, size_t n, char *interp, size_t size)
 
 static uint64_t down(uint64_t v)
 {
-	return v & ~(PAGE - 1);
+	return v & ~(g.page - 1);
 }
 
 static uint64_t up(uint64_t v)
 {
-	return down(v + PAGE - 1);
+	return down(v + g.page - 1);
 }
 
 static bool failed(long r)
@@ -76,7 +76,7 @@ static uint64_t reserve(uint64_t lo, uint64_t hi, uint64_t align, bool fixed, co
 		/* a kernel that takes the address as a wish */
 		die(what, -ENOMEM, 126);
 	}
-	uint64_t slack = align > PAGE ? align : 0;
+	uint64_t slack = align > g.page ? align : 0;
 	long r = sys6(SYS_mmap, 0, (long)(size + slack), PROT_NONE, flags, -1, 0);
 	if (failed(r))
 		die(what, r, 126);
@@ -107,10 +107,10 @@ static void map_segment(int fd, const Elf64_Phdr *p, uint64_t bias, const char *
 	 * last page, which ld.so takes as its first heap */
 	if (p->p_filesz && file_end < anon) {
 		if (!(prot & PROT_WRITE))
-			sys3(SYS_mprotect, down(file_end), PAGE, prot | PROT_WRITE);
+			sys3(SYS_mprotect, down(file_end), g.page, prot | PROT_WRITE);
 		memset((void *)file_end, 0, anon - file_end);
 		if (!(prot & PROT_WRITE))
-			sys3(SYS_mprotect, down(file_end), PAGE, prot);
+			sys3(SYS_mprotect, down(file_end), g.page, prot);
 	}
 	if (mem_end > anon) {
 		long r = sys6(SYS_mmap, (long)anon, (long)(up(mem_end) - anon), prot,
@@ -137,7 +137,7 @@ void elf_map(int fd, struct program *out, const char *what)
 {
 	Elf64_Ehdr eh;
 	Elf64_Phdr ph[MAX_HEADERS];
-	uint64_t lo = ~0ull, hi = 0, align = PAGE;
+	uint64_t lo = ~0ull, hi = 0, align = g.page;
 	long r = read_headers(fd, &eh, ph);
 	if (r < 0)
 		die(what, r, 126);

@@ -45,7 +45,7 @@ static long change_mode(const struct where *w, struct meta *m, uint32_t mode)
 	    !cred_cap(c, CAP_FSETID))
 		mode &= ~(uint32_t)S_ISGID;
 	bool device = (m->mode ^ m->disk_mode) & S_IFMT;
-	uint32_t disk = device ? 0600 : meta_disk((m->mode & S_IFMT) | mode);
+	uint32_t disk = device ? 0 : meta_disk((m->mode & S_IFMT) | mode);
 	if ((m->disk_mode & 07777) != disk) {
 		r = disk_chmod(w, disk);
 		if (r < 0 && r != -EPERM)

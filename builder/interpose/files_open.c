@@ -83,9 +83,7 @@ static bool must_look(long flags)
 {
 	if (g.tab && could_wait(flags))
 		return true;
-	if (!ids_on())
-		return false;
-	return !cred_plain_root() || owntab_load(&g.tab->devices);
+	return ids_on() && !cred_plain_root();
 }
 
 static long open_existing(struct call *c, struct where *w, long flags, long mode)
@@ -103,6 +101,10 @@ static long open_existing(struct call *c, struct where *w, long flags, long mode
 			fifo = r == 0 && S_ISFIFO(m.disk_mode) && could_wait(flags);
 		}
 		r = fifo ? open_waiting(c, w, flags) : open_plain(w, flags, mode);
+		/* a recorded device has no permissions on disk: what looks like one more refusal */
+		if (r == -EACCES && ids_on() && owntab_load(&g.tab->devices) &&
+		    before_open(w, flags, &m) == -ENXIO)
+			return -ENXIO;
 		if (!w->maybe_link || w->follow)
 			return r;
 		if (flags & O_PATH && r >= 0) {

@@ -43,7 +43,7 @@ static long settle(struct meta *m, struct where *w, uint32_t asked, int fd, cons
 	if (S_ISLNK(asked))
 		mode = S_IFLNK | 0777;
 	bool device = S_ISCHR(asked) || S_ISBLK(asked);
-	uint32_t disk = device ? 0600 : meta_disk(mode);
+	uint32_t disk = device ? 0 : meta_disk(mode);
 	if (!S_ISLNK(asked) && (m->disk_mode & 07777) != disk) {
 		long r = path ? sys3(SYS_fchmodat, AT_FDCWD, path, disk)
 			      : sys2(SYS_fchmod, fd, disk);
@@ -131,8 +131,12 @@ static long remove_entry(struct call *c, bool dir)
 		return r;
 	if (dir && w.guest && text_eq(w.guest, "/"))
 		return -EBUSY;
-	if (dir)
-		return sys3(SYS_unlinkat, w.dir, w.rel, AT_REMOVEDIR);
+	if (dir) {
+		r = sys3(SYS_unlinkat, w.dir, w.rel, AT_REMOVEDIR);
+		if (r == 0)
+			__atomic_fetch_add(&g.shared->rmdirs, 1, __ATOMIC_ACQ_REL);
+		return r;
+	}
 	bool forget = ids_on() && owntab_load(&g.tab->changes) && meta_get(&w, &m) == 0 &&
 		      m.claimed && !m.key.birth && m.nlink <= 1;
 	bool link = m.disk_mode ? S_ISLNK(m.disk_mode)

@@ -41,7 +41,7 @@
 #define sys5(n, a, b, c, d, e) sys6((n), (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), 0)
 
 #define PATH_SIZE 4096
-#define PAGE	  4096ul
+#define PAGE	  4096ul /* the smallest there is; g.page is what the kernel uses */
 
 /* The kernel's struct stat differs from no C library's on our architectures. */
 struct stat;
@@ -85,7 +85,8 @@ struct cache_slot { /* see cache.c */
 struct shared {
 	uint32_t gen;	   /* grows when a link or a directory may have changed place */
 	uint32_t perm_gen; /* grows when a directory's owner or mode changed */
-	uint32_t pad[14];
+	uint32_t rmdirs;   /* directories removed so far */
+	uint32_t pad[13];
 	struct cache_slot cache[CACHE_SLOTS];
 };
 struct child_cred { /* ids of a child that still runs in our memory (vfork) */
@@ -97,6 +98,7 @@ struct state {
 	const struct co_ip_session *ses;
 	struct shared *shared;
 	struct owntab_map *tab;
+	uint64_t page;
 	uint32_t fd_base, n_fds, flags;
 	uint32_t real_uid, real_gid;
 	struct co_ip_cred cred;
@@ -109,10 +111,12 @@ struct state {
 	bool sigsys_blocked;
 	char exe[PATH_SIZE];	   /* guest's path of the program */
 	char exec_name[PATH_SIZE]; /* as execve was given it: AT_EXECFN */
-	char root[PATH_SIZE];	   /* guest's chroot, "" for none */
+	uint32_t cwd_seq, cwd_gen;
+	char cwd[512];	      /* guest path of the working directory, while cwd_gen is current */
+	char root[PATH_SIZE]; /* guest's chroot, "" for none */
 	bool no_openat2;
-	bool any_readonly;	   /* a directory is mounted read-only */
-	uint64_t mount_names;	   /* a set of (first letter, length) of mounts' last components */
+	bool any_readonly;    /* a directory is mounted read-only */
+	uint64_t mount_names; /* a set of (first letter, length) of mounts' last components */
 };
 extern struct state g;
 

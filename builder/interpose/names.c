@@ -3,6 +3,7 @@
  * The two directions between the host's names and the guest's.
  */
 #include "path.h"
+#include "slots.h"
 
 const char *fd_path(char *b, size_t size, int fd)
 {
@@ -57,11 +58,53 @@ bool name_in_chroot(char *path)
 	return true;
 }
 
+static uint32_t cwd_generation(void)
+{
+	return __atomic_load_n(&g.shared->gen, __ATOMIC_ACQUIRE) +
+	       __atomic_load_n(&g.shared->rmdirs, __ATOMIC_ACQUIRE);
+}
+
+/* The working directory's name holds until somebody changes directory, or moves one. */
+static long known_cwd(char *out)
+{
+	uint32_t seq = __atomic_load_n(&g.cwd_seq, __ATOMIC_ACQUIRE);
+	uint32_t gen = cwd_generation();
+	if (seq & 1 || g.cwd_gen != gen + 1)
+		return 0;
+	long n = text_put(out, out + sizeof(g.cwd), g.cwd) - out;
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	return __atomic_load_n(&g.cwd_seq, __ATOMIC_RELAXED) == seq ? n : 0;
+}
+
+static void learn_cwd(const char *text, uint32_t gen)
+{
+	uint32_t seq = __atomic_load_n(&g.cwd_seq, __ATOMIC_RELAXED);
+	/* a vfork child has a directory of its own but shares this memory */
+	if (text_len(text) >= sizeof(g.cwd) || slot_is_guest_of_parent() || seq & 1 ||
+	    !__atomic_compare_exchange_n(&g.cwd_seq, &seq, seq + 1, false, __ATOMIC_ACQ_REL,
+					 __ATOMIC_RELAXED))
+		return;
+	text_put(g.cwd, g.cwd + sizeof(g.cwd), text);
+	g.cwd_gen = gen + 1;
+	__atomic_store_n(&g.cwd_seq, seq + 2, __ATOMIC_RELEASE);
+}
+
+/* Called before and after: what is learnt in between must not stay. */
+void name_cwd_changed(void)
+{
+	__atomic_store_n(&g.cwd_gen, 0, __ATOMIC_RELEASE);
+	__atomic_fetch_add(&g.cwd_seq, 2, __ATOMIC_ACQ_REL);
+}
+
 long name_of_fd(int fd, char *out, size_t size)
 {
 	char host[PATH_SIZE + 1], t[40];
+	uint32_t gen = cwd_generation();
 	long n;
 	if (fd == AT_FDCWD) {
+		n = known_cwd(out);
+		if (n > 0)
+			return n;
 		n = sys2(SYS_getcwd, host, PATH_SIZE);
 		if (n > 0)
 			n--;
@@ -75,6 +118,9 @@ long name_of_fd(int fd, char *out, size_t size)
 	host[n] = '\0';
 	if (!name_to_guest(out, size, host))
 		return -ENOTDIR;
+	/* a removed directory's name says so, and changes without our doing */
+	if (fd == AT_FDCWD && !text_ends(out, " (deleted)"))
+		learn_cwd(out, gen);
 	return (long)text_len(out);
 }
 

@@ -181,16 +181,14 @@ static bool is_dots(const char *p, size_t n)
 
 static long must_be_directory(struct walk *k, struct where *w)
 {
-	struct statx x;
 	if (!k->len)
 		return 0;
 	k->text[k->len] = '\0';
 	where_place(w, k->text);
-	long r = sys5(SYS_statx, w->dir, w->rel, w->follow ? 0 : AT_SYMLINK_NOFOLLOW, STATX_TYPE,
-		      &x);
-	if (r == -ENOSYS || r == -EPERM)
-		return 0;
-	return r < 0 ? r : (x.stx_mode & 0170000) == 0040000 ? 0 : -ENOTDIR;
+	long fd = sys4(SYS_openat, w->dir, w->rel, O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+	if (fd >= 0)
+		sys1(SYS_close, fd);
+	return fd < 0 && fd != -EMFILE && fd != -ENFILE ? fd : 0;
 }
 
 static long walk(struct walk *k, struct where *w)

@@ -56,6 +56,7 @@ void where_place(struct where *w, const char *text);
 bool name_to_guest(char *out, size_t size, const char *host);
 /* Guest path (canonical, not cut by the guest's chroot) of a directory descriptor or AT_FDCWD. */
 long name_of_fd(int fd, char *out, size_t size);
+void name_cwd_changed(void);
 const char *fd_path(char *b, size_t size, int fd);
 /* Cuts the guest's chroot off a path; false when it lies outside. */
 bool name_in_chroot(char *path);

@@ -191,9 +191,14 @@ long h_close_range(struct call *c)
 {
 	uint32_t lo = (uint32_t)c->a[0], hi = (uint32_t)c->a[1];
 	uint32_t first = g.fd_base, last = g.fd_base + g.n_fds - 1;
-	if (lo > hi || hi < first || lo > last)
+	if (lo > hi)
+		return -EINVAL;
+	long r = sys3(SYS_close_range, first, first - 1, 0);
+	if (r == -ENOSYS || r == -EPERM) /* the C library then closes one by one */
+		return -ENOSYS;
+	r = 0;
+	if (hi < first || lo > last)
 		return sys3(SYS_close_range, lo, hi, c->a[2]);
-	long r = 0;
 	if (lo < first)
 		r = sys3(SYS_close_range, lo, first - 1, c->a[2]);
 	if (r == 0 && hi > last)

@@ -13,10 +13,15 @@ struct words {
 	int32_t owner; /* pid of the process this memory belongs to */
 	uint32_t taken[SLOTS];
 };
+#if defined(__aarch64__)
+#define LARGEST_PAGE 65536
+#else
+#define LARGEST_PAGE 4096
+#endif
 static union {
 	struct words w;
-	char page[PAGE];
-} words __attribute__((aligned(4096)));
+	char page[LARGEST_PAGE];
+} words __attribute__((aligned(LARGEST_PAGE)));
 static char stacks[SLOTS][SLOT_SIZE] __attribute__((aligned(4096)));
 static bool wiped;     /* fork() does empty the page */
 static int32_t before; /* the owner before the last fork */
@@ -28,8 +33,17 @@ static bool shares_memory(int32_t pid)
 	int32_t seen = 0;
 	struct iovec l = {&seen, sizeof(seen)}, r = {(void *)(uintptr_t)&mark, sizeof(seen)};
 	mark = (int32_t)sys0(SYS_gettid);
-	return sys6(SYS_process_vm_readv, pid, (long)&l, 1, (long)&r, 1, 0) == sizeof(seen) &&
-	       seen == mark;
+	long n = sys6(SYS_process_vm_readv, pid, (long)&l, 1, (long)&r, 1, 0);
+	if (n == -ENOSYS || n == -EPERM) {
+		char path[40], *end = path + sizeof(path);
+		char *p = text_num(text_put(path, end, "/proc/"), end, (uint32_t)pid, 10);
+		text_put(p, end, "/mem");
+		long fd = sys4(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
+		n = fd < 0 ? fd : sys4(SYS_pread64, fd, &seen, sizeof(seen), &mark);
+		if (fd >= 0)
+			sys1(SYS_close, fd);
+	}
+	return n == sizeof(seen) && seen == mark;
 }
 
 /* The first call after a fork: made by the new process, or already by a vfork child of it. */
@@ -42,7 +56,7 @@ static void find_owner(void)
 
 void slots_init(void)
 {
-	wiped = sys3(SYS_madvise, &words, PAGE, MADV_WIPEONFORK) == 0;
+	wiped = sys3(SYS_madvise, &words, LARGEST_PAGE, MADV_WIPEONFORK) == 0;
 	words.w.owner = before = (int32_t)sys0(SYS_getpid);
 }
 

@@ -36,9 +36,12 @@ static void read_stack(uint64_t *sp, struct stack *s)
 	e[-1] = NULL;
 	uint64_t *to = s->auxv - 1, *from = s->auxv;
 	s->auxv = to;
+	g.page = PAGE;
 	uint64_t type;
 	do {
 		type = from[0];
+		if (type == AT_PAGESZ)
+			g.page = from[1];
 		to[0] = type;
 		to[1] = from[1];
 		to += 2;

@@ -113,7 +113,7 @@ static void add_copy(struct co_buf *b, const struct eval *ev)
 		co_buf_addf(b, "%s ", s->sources[i]);
 	for (size_t i = 0; i < s->n_bodies; i++)
 		co_buf_addf(b, "<<%s ", s->body_names[i]);
-	co_buf_adds(b, s->dest);
+	co_buf_adds(b, s->dest_text);
 	co_buf_adds(b, " # buildkit");
 }
 

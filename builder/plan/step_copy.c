@@ -60,6 +60,7 @@ static int copy_dest(struct eval *ev, struct co_err *err)
 			  err);
 	if (r < 0)
 		return r;
+	ev->out->dest_text = dest;
 	bool dir = !*dest || co_ends(dest, "/") || !strcmp(dest, ".") || co_ends(dest, "/.") ||
 		   !strcmp(dest, "..") || co_ends(dest, "/..");
 	const char *base = dest[0] == '/' || !ev->config->workdir ? "" : ev->config->workdir;

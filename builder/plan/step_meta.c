@@ -3,6 +3,7 @@
  * Evaluation of the instructions that only change the config (and WORKDIR).
  */
 #include "plan-internal.h"
+#include <stdlib.h>
 
 static int meta_kvs(struct eval *ev, struct co_err *err)
 {
@@ -46,37 +47,60 @@ static int meta_arg(struct eval *ev, struct co_err *err)
 	return 0;
 }
 
-static int meta_words(struct eval *ev, struct co_err *err)
+static int meta_volume(struct eval *ev, struct co_err *err)
 {
 	struct co_step *s = ev->out;
-	bool expose = ev->insn->op == CO_OP_EXPOSE;
 	for (size_t i = 0; i < ev->insn->n_args; i++) {
-		char **words;
-		size_t n;
-		struct co_pos pos = ev->insn->arg_pos[i];
 		const char *one;
-		if (!expose) {
-			int r = eval_word(ev, ev->insn->args[i], pos, &one, err);
-			if (r < 0)
-				return r;
-			if (!*one)
-				return eval_fail(ev, pos, err,
-						 "VOLUME specified can not be an empty string");
-			*co_arena_push(ev->a, s->words, s->n_words) = one;
-			continue;
-		}
-		if (co_expand_words(&words, &n, ev->a, ev->insn->args[i],
-				    ev->plan->dockerfile->escape, &ev->vars, err) < 0)
-			return co_locate(err, &ev->plan->dockerfile->source, pos);
-		for (size_t k = 0; k < n; k++) {
-			char **ports;
-			size_t n_ports;
-			if (co_expose_parse(&ports, &n_ports, ev->a, words[k], err) < 0)
-				return co_locate(err, &ev->plan->dockerfile->source, pos);
-			for (size_t m = 0; m < n_ports; m++)
-				*co_arena_push(ev->a, s->words, s->n_words) = ports[m];
-		}
+		struct co_pos pos = ev->insn->arg_pos[i];
+		int r = eval_word(ev, ev->insn->args[i], pos, &one, err);
+		if (r < 0)
+			return r;
+		if (!*one)
+			return eval_fail(ev, pos, err,
+					 "VOLUME specified can not be an empty string");
+		*co_arena_push(ev->a, s->words, s->n_words) = one;
 	}
+	return 0;
+}
+
+static int expose_word(struct eval *ev, const char *word, struct co_err *err)
+{
+	struct co_step *s = ev->out;
+	char **words, **ports;
+	size_t n, n_ports;
+	int r = co_expand_words(&words, &n, ev->a, word, ev->plan->dockerfile->escape, &ev->vars,
+				err);
+	for (size_t k = 0; r == 0 && k < n; k++) {
+		r = co_expose_parse(&ports, &n_ports, ev->a, words[k], err);
+		for (size_t m = 0; r == 0 && m < n_ports; m++)
+			*co_arena_push(ev->a, s->words, s->n_words) = ports[m];
+	}
+	return r;
+}
+
+struct expose_arg {
+	const char *text;
+	struct co_pos pos;
+};
+
+static int by_text(const void *a, const void *b)
+{
+	const struct expose_arg *x = a, *y = b;
+	return strcmp(x->text, y->text);
+}
+
+/* The frontend sorts the words as they are written, and history shows that order. */
+static int meta_expose(struct eval *ev, struct co_err *err)
+{
+	const struct co_insn *insn = ev->insn;
+	struct expose_arg *args = co_arena_alloc(ev->a, (insn->n_args + 1) * sizeof(*args));
+	for (size_t i = 0; i < insn->n_args; i++)
+		args[i] = (struct expose_arg){insn->args[i], insn->arg_pos[i]};
+	qsort(args, insn->n_args, sizeof(*args), by_text);
+	for (size_t i = 0; i < insn->n_args; i++)
+		if (expose_word(ev, args[i].text, err) < 0)
+			return co_locate(err, &ev->plan->dockerfile->source, args[i].pos);
 	return 0;
 }
 
@@ -177,8 +201,9 @@ int eval_meta(struct eval *ev, struct co_err *err)
 	case CO_OP_ARG:
 		return meta_arg(ev, err);
 	case CO_OP_EXPOSE:
+		return meta_expose(ev, err);
 	case CO_OP_VOLUME:
-		return meta_words(ev, err);
+		return meta_volume(ev, err);
 	case CO_OP_CMD:
 	case CO_OP_ENTRYPOINT:
 		meta_argv(ev, true);

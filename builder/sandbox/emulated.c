@@ -156,19 +156,6 @@ static int start(struct start *a, pid_t *pid, struct co_err *err)
 
 /* ---- the builder ---- */
 
-/* The step's environment and the interposer's message behind it. */
-static const char **environment(const struct co_run *run, const char *message)
-{
-	size_t n = 0;
-	while (run->env && run->env[n])
-		n++;
-	const char **env = co_xcalloc(n + 2, sizeof(*env));
-	if (n)
-		memcpy(env, run->env, n * sizeof(*env));
-	env[n] = message;
-	return env;
-}
-
 static void tell_limits(const struct step *st, bool landlock)
 {
 	struct co_bus *bus = st->s->bus;
@@ -197,7 +184,7 @@ static int prepare(struct step *st, struct guest *g, struct emulated *e, struct 
 		return r;
 	st->landlock = guest_landlock(g);
 	tell_limits(st, st->landlock >= 0);
-	auto_free const char **env = environment(st->run, g->message);
+	auto_free const char **env = guest_env(g);
 	struct co_run run = *st->run;
 	run.env = env;
 	uint32_t flags = INIT_NO_NEW_PRIVS | INIT_REAPER | INIT_INTERPOSED |
@@ -272,8 +259,12 @@ static int run_guest(struct co_sandbox *s, const struct co_root *root, const str
 			       "--security=insecure needs the userns sandbox");
 	if (s->wants_owners && !root->owners)
 		return co_fail(err, CO_E_INTERNAL, "sandbox emulated without an ownership table");
+	/* without a name space of its own the step has this machine's name */
+	char name[256] = "";
+	struct co_run known_as = {.hostname =
+					  gethostname(name, sizeof(name) - 1) == 0 ? name : NULL};
 	st.resolv = step_resolv_conf();
-	st.hosts = step_hosts(run);
+	st.hosts = step_hosts(&known_as);
 	int r = prepare(&st, &g, e, err);
 	if (!r)
 		r = go(&st, &g, &res, err);

@@ -73,17 +73,11 @@ static uint32_t fd_base(uint32_t n)
 	return top > n + 16 ? (uint32_t)top - n - 1 : 16;
 }
 
-static int fill(struct guest *g, uint32_t flags, struct co_err *err)
+static int fill_paths(struct guest *g, struct co_err *err)
 {
 	struct step *st = g->st;
 	struct co_ip_session *s = g->session;
 	char alias[sizeof(g->dir_path) + 8];
-	*s = (struct co_ip_session){.magic = CO_IP_MAGIC,
-				    .flags = flags,
-				    .real_uid = getuid(),
-				    .real_gid = getgid(),
-				    .umask = 022};
-	set_cred(&s->cred, st->run);
 	if (host_name(st->root->fd, s->root, sizeof(s->root)) < 0)
 		return co_fail_sys(err, "name of the root's directory");
 	snprintf(alias, sizeof(alias), "%s/r", g->dir_path);
@@ -93,13 +87,28 @@ static int fill(struct guest *g, uint32_t flags, struct co_err *err)
 	if (r < 0)
 		return r;
 	r = lookup_program(st->root->fd, st->run, s->program, sizeof(s->program), err);
-	s->n_fds = CO_IPF_MOUNTS + s->n_mounts;
-	s->fd_base = fd_base(s->n_fds);
 	for (uint32_t i = 0; i < s->n_mounts; i++) {
 		if (host_name(g->mounts[i], s->mounts[i].source, sizeof(s->mounts[i].source)) < 0)
 			return co_fail_sys(err, "source of mount %s", s->mounts[i].target);
-		s->mounts[i].fd = (int32_t)(s->fd_base + CO_IPF_MOUNTS + i);
 	}
+	return r;
+}
+
+static int fill(struct guest *g, uint32_t flags, struct co_err *err)
+{
+	struct step *st = g->st;
+	struct co_ip_session *s = g->session;
+	*s = (struct co_ip_session){.magic = CO_IP_MAGIC,
+				    .flags = flags,
+				    .real_uid = getuid(),
+				    .real_gid = getgid(),
+				    .umask = 022};
+	set_cred(&s->cred, st->run);
+	int r = flags & CO_IP_PATHS ? fill_paths(g, err) : 0;
+	s->n_fds = CO_IPF_MOUNTS + s->n_mounts;
+	s->fd_base = fd_base(s->n_fds);
+	for (uint32_t i = 0; i < s->n_mounts; i++)
+		s->mounts[i].fd = (int32_t)(s->fd_base + CO_IPF_MOUNTS + i);
 	snprintf(g->message, sizeof(g->message), "%s=boot %x", CO_IP_ENV, s->fd_base);
 	return r;
 }
@@ -107,6 +116,8 @@ static int fill(struct guest *g, uint32_t flags, struct co_err *err)
 int guest_open(struct guest *g, struct step *st, int image, uint32_t flags, struct co_err *err)
 {
 	*g = (struct guest){.st = st, .session_fd = -1, .image = image, .dir = -1};
+	for (size_t i = 0; i < CO_IP_MOUNTS; i++)
+		g->mounts[i] = -1;
 	g->session_fd = memfd_create("session", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (g->session_fd < 0 || ftruncate(g->session_fd, CO_IP_SESSION_SIZE) < 0 ||
 	    fcntl(g->session_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
@@ -116,15 +127,16 @@ int guest_open(struct guest *g, struct step *st, int image, uint32_t flags, stru
 	if (map == MAP_FAILED)
 		return co_fail_sys(err, "map the step's session");
 	g->session = map;
-	int r = make_dir(g, err);
+	int r = flags & CO_IP_PATHS ? make_dir(g, err) : 0;
 	return r < 0 ? r : fill(g, flags, err);
 }
 
 void guest_close(struct guest *g)
 {
 	struct co_err ignore = CO_ERR_INIT;
+	/* what the session says now is the step's word */
 	if (g->session) {
-		for (uint32_t i = 0; i < g->session->n_mounts && i < CO_IP_MOUNTS; i++)
+		for (size_t i = 0; i < CO_IP_MOUNTS; i++)
 			co_close_fd(&g->mounts[i]);
 		munmap(g->session, CO_IP_SESSION_SIZE);
 	}
@@ -144,8 +156,12 @@ int guest_place(const struct guest *g)
 	const struct co_ip_session *s = g->session;
 	const struct co_owntab *tab = g->st->root->owners;
 	int base = (int)s->fd_base;
-	if (put(g->st->root->fd, base + CO_IPF_ROOT) < 0 ||
-	    put(g->session_fd, base + CO_IPF_SESSION) < 0 || put(g->image, base + CO_IPF_IMAGE) < 0)
+	/* a directory of the outside never goes into a step with a root of its own */
+	if (s->flags & CO_IP_PATHS && put(g->st->root->fd, base + CO_IPF_ROOT) < 0)
+		return -1;
+	if (!(s->flags & CO_IP_PATHS))
+		close(base + CO_IPF_ROOT);
+	if (put(g->session_fd, base + CO_IPF_SESSION) < 0 || put(g->image, base + CO_IPF_IMAGE) < 0)
 		return -1;
 	if (tab && put(co_owntab_fd(tab), base + CO_IPF_TABLE) < 0)
 		return -1;
@@ -155,4 +171,17 @@ int guest_place(const struct guest *g)
 		if (put(g->mounts[i], s->mounts[i].fd) < 0)
 			return -1;
 	return 0;
+}
+
+const char **guest_env(const struct guest *g)
+{
+	const struct co_run *run = g->st->run;
+	size_t n = 0;
+	while (run->env && run->env[n])
+		n++;
+	const char **env = co_xcalloc(n + 2, sizeof(*env));
+	if (n)
+		memcpy(env, run->env, n * sizeof(*env));
+	env[n] = g->message;
+	return env;
 }

@@ -22,11 +22,17 @@ struct guest {
 
 /* The interposer's program, executable. -1 with errno. */
 int guest_image(void);
-/* flags: CO_IP_*. Makes missing mount targets in the root (st->stubs). */
+/* flags: CO_IP_*. With CO_IP_PATHS makes missing mount targets in the root (st->stubs). */
 int guest_open(struct guest *g, struct step *st, int image, uint32_t flags, struct co_err *err);
 void guest_close(struct guest *g);
 /* In the child: puts the guest's descriptors at their numbers. */
 int guest_place(const struct guest *g);
+
+/* The step's environment with the interposer's message behind it; to be freed. */
+const char **guest_env(const struct guest *g);
+/* Makes a file of ours look like uid's: in the table, or without one on disk. 0 or -1. */
+int guest_claim(struct co_owntab *t, int dirfd, const char *name, uint32_t uid, uint32_t gid,
+		uint32_t mode, uint32_t major_no, uint32_t minor_no);
 
 /* guest_mounts.c */
 int guest_mounts(struct guest *g, struct co_err *err);

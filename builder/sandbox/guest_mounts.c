@@ -55,12 +55,11 @@ static int stub(struct guest *g, const char *target, bool dir, struct co_err *er
 	return fd < 0 ? err->code : 0;
 }
 
-static int claim(struct guest *g, int dirfd, const char *name, uint32_t uid, uint32_t gid,
-		 uint32_t mode, uint32_t major_no, uint32_t minor_no)
+int guest_claim(struct co_owntab *t, int dirfd, const char *name, uint32_t uid, uint32_t gid,
+		uint32_t mode, uint32_t major_no, uint32_t minor_no)
 {
 	struct owntab_key key;
 	struct co_own own = {uid, gid, mode, major_no, minor_no};
-	struct co_owntab *t = g->st->root->owners;
 	if (!t)
 		return S_ISCHR(mode) ? 0 : fchownat(dirfd, name, uid, gid, AT_SYMLINK_NOFOLLOW);
 	if (co_owntab_key(dirfd, name, &key, NULL) < 0)
@@ -68,9 +67,15 @@ static int claim(struct guest *g, int dirfd, const char *name, uint32_t uid, uin
 	return co_owntab_set(t, &key, &own);
 }
 
+static int claim(struct guest *g, int dirfd, const char *name, uint32_t uid, uint32_t gid,
+		 uint32_t mode, uint32_t major_no, uint32_t minor_no)
+{
+	return guest_claim(g->st->root->owners, dirfd, name, uid, gid, mode, major_no, minor_no);
+}
+
 static int empty_file(int dir, const char *name)
 {
-	auto_fd fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	auto_fd fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0);
 	return fd < 0 ? -1 : 0;
 }
 
@@ -134,7 +139,10 @@ static int add_kernel(struct guest *g, const char *path, uint32_t flags, struct 
 	auto_fd fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (r < 0 || fd < 0)
 		return r;
-	return add(g, co_steal_fd(&fd), path, flags, flags & CO_IPM_PROC, err);
+	/* real root could turn the kernel's knobs in /proc/sys; others only reach their own files
+	 */
+	bool writable = flags & CO_IPM_PROC && g->st->root->owners;
+	return add(g, co_steal_fd(&fd), path, flags, writable, err);
 }
 
 /* A file of this step's own with the given content; O_PATH. */

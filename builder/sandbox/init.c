@@ -337,6 +337,9 @@ _Noreturn void init_main(void)
 	/* the step must not look into this process, which has more rights than it */
 	sys6(__NR_prctl, PR_SET_DUMPABLE, 0, 0, 0, 0, 0);
 	struct init_spec *s = read_spec();
+	/* without a pid namespace our death would free the step's processes: we end them first */
+	if (s->flags & INIT_REAPER)
+		sys6(__NR_prctl, PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0, 0);
 	if (builder_is_gone())
 		leave(126);
 	/* an empty session keyring instead of the builder's */

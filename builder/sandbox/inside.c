@@ -4,7 +4,7 @@
  * the builder's memory (the builder waits), so what it learns is simply there afterwards; it has
  * its own descriptors, directory and mounts.
  */
-#include "sandbox-internal.h"
+#include "guest.h"
 #include <cooper/str.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -140,13 +140,19 @@ static int arrange(struct step *st)
 	for (int i = 0; i < INIT_FD_END; i++)
 		if (from[i] >= 0 && (from[i] = fcntl(from[i], F_DUPFD, 64)) < 0)
 			return co_fail_sys(st->err, "arrange descriptors");
+	/* before anything lands on the low numbers they may have */
+	if (st->guest && guest_place(st->guest) < 0)
+		return co_fail_sys(st->err, "arrange descriptors");
 	for (int i = 0; i < INIT_FD_END; i++) {
 		if (from[i] < 0)
 			close(i);
 		else if (dup2(from[i], i) < 0)
 			return co_fail_sys(st->err, "arrange descriptors");
 	}
-	close_fds(INIT_FD_END, ~0u);
+	uint32_t first = st->guest ? st->guest->session->fd_base : INIT_FD_END;
+	uint32_t n = st->guest ? st->guest->session->n_fds : 0;
+	close_fds(INIT_FD_END, first - 1);
+	close_fds(first + n, ~0u);
 	/* the command may open /dev/stdout again, which asks for the pipe's owner */
 	for (int i = 0; i < 3; i++)
 		if (i || st->input >= 0)
@@ -180,6 +186,8 @@ int inside(void *arg)
 		r = make_mounts(st);
 	if (!r)
 		r = lookup_program(st->in, st->run, program, sizeof(program), st->err);
+	if (!r && st->guest)
+		memcpy(st->guest->session->program, program, sizeof(program));
 	if (!r && spec_program(st->spec, program) < 0)
 		r = co_fail_sys(st->err, "write the step's orders");
 	if (!r)

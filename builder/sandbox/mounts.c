@@ -3,7 +3,7 @@
  * The step's own mounts, parents before children, whatever order they came in. Sources are
  * descriptors, targets are looked up inside the root with everything mounted so far in place.
  */
-#include "sandbox-internal.h"
+#include "guest.h"
 #include <cooper/fs.h>
 #include <cooper/str.h>
 #include <fcntl.h>
@@ -24,7 +24,7 @@ void mounts_grab(struct step *st, struct source *sources)
 	for (size_t i = 0; i < st->run->n_mounts; i++) {
 		const struct co_mount_op *op = &st->run->mounts[i];
 		sources[i] = (struct source){.fd = -1, .tree = -1};
-		if (op->kind == CO_MOP_BIND || op->kind == CO_MOP_SOCKET)
+		if (op->kind == CO_MOP_BIND)
 			source_grab(&sources[i], op->src_fd, false);
 	}
 }
@@ -50,7 +50,12 @@ static int make_file(struct step *st, const struct co_mount_op *op, unsigned num
 	auto_fd fd = openat(st->scratch, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0 || co_write_all(fd, op->data, op->len) < 0)
 		return -1;
-	if (fchown(fd, op->uid, op->gid) < 0 || fchmod(fd, op->mode & 07777) < 0)
+	bool claimed = st->guest; /* others' ids exist in the table only */
+	if (claimed ? guest_claim(st->root->owners, st->scratch, name, op->uid, op->gid,
+				  S_IFREG | (op->mode & 07777), 0, 0) < 0
+		    : fchown(fd, op->uid, op->gid) < 0)
+		return -1;
+	if (fchmod(fd, claimed ? (op->mode & 0777) | 0600 : op->mode & 07777) < 0)
 		return -1;
 	return openat(st->scratch, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 }
@@ -77,8 +82,11 @@ static int mount_one(struct step *st, const struct item *it, unsigned number, in
 		auto_fd file = make_file(st, op, number);
 		return file < 0 ? -1 : mount_bind(file, target, flags | MS_NOSUID);
 	}
+	case CO_MOP_SOCKET: {
+		auto_fd file = need_scratch(st) < 0 ? -1 : agent_bind(st, op, number);
+		return file < 0 ? -1 : mount_bind(file, target, MS_NODEV | MS_NOSUID);
+	}
 	case CO_MOP_BIND:
-	case CO_MOP_SOCKET:
 	default:
 		return mount_source(it->source, target, flags);
 	}

@@ -127,18 +127,21 @@ int stub_open(struct stubs *s, int root, const char *path, bool dir, struct co_e
 void stubs_remove(struct stubs *s, int root);
 
 /* One step at work; the child shares this memory. */
+struct guest;
 struct step {
 	const struct co_sandbox *s;
 	const struct co_root *root;
 	const struct co_run *run;
 	struct limits limits;
 	struct stubs stubs;
-	char *resolv; /* owned; text for /etc/resolv.conf, NULL: none here */
-	char *hosts;  /* owned */
-	int image;    /* borrowed */
+	struct agents *agents; /* owned, NULL: none */
+	char *resolv;	       /* owned; text for /etc/resolv.conf, NULL: none here */
+	char *hosts;	       /* owned */
+	int image;	       /* borrowed */
 	int spec;
 	int landlock;
 	int out[2], errs[2], status[2], input;
+	struct guest *guest; /* the interposer's world; NULL: none */
 	struct co_err *err;
 	/* the child's */
 	const char *points[2]; /* directories of the machine, covered */
@@ -165,6 +168,18 @@ int lookup_program(int root, const struct co_run *run, char *path, size_t size, 
 bool lookup_is_32bit(int root, const struct co_run *run);
 /* The story behind a failed execve. */
 int lookup_explain(int root, const char *path, int error, struct co_err *err);
+
+/* ---- sockets lent to the step ---- */
+
+struct pollfd;
+int agents_open(struct step *st, struct co_err *err);
+/* In the child: names the socket of a mount in scratch; O_PATH descriptor of it or -1. */
+int agent_bind(struct step *st, const struct co_mount_op *op, unsigned number);
+#define AGENTS_POLL 64
+/* Fills in what to wait for, at most AGENTS_POLL of them. */
+size_t agents_poll(struct step *st, struct pollfd *f);
+void agents_move(struct step *st);
+void agents_close(struct step *st);
 
 /* ---- afterwards ---- */
 

@@ -2,7 +2,7 @@
  *
  * The sandbox "userns": namespaces of the kernel, as root or below a user namespace.
  */
-#include "sandbox-internal.h"
+#include "guest.h"
 #include <cooper/fs.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -14,9 +14,29 @@
 
 #define STACK (512u << 10)
 
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define __SANITIZE_ADDRESS__ 1
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+/* The child never returns from its functions: what the last one marked on the same stack stays. */
+static void fresh_stack(void *stack)
+{
+	__asan_unpoison_memory_region(stack, STACK);
+}
+#else
+static void fresh_stack(void *stack)
+{
+	(void)stack;
+}
+#endif
+
 struct userns {
 	struct filter filter[2][2]; /* [own network][32-bit image] */
 	int image;
+	int interposer; /* where one id is all there is, others are virtual; else -1 */
 	bool setgroups, grouped;
 	struct group group;
 };
@@ -37,6 +57,7 @@ static void userns_close(struct co_sandbox *s)
 	for (int i = 0; i < 4; i++)
 		free(u->filter[i / 2][i % 2].insns);
 	co_close_fd(&u->image);
+	co_close_fd(&u->interposer);
 	group_close(&u->group);
 	free(u);
 	free(s);
@@ -57,6 +78,8 @@ static int userns_open(struct co_sandbox **out, enum co_place place, struct co_b
 	u->image = spec_image_fd();
 	u->setgroups = may_setgroups();
 	u->group.fd = -1;
+	u->interposer = place == CO_PLACE_SINGLE ? guest_image() : -1;
+	s->wants_owners = u->interposer >= 0;
 	if (u->image < 0) {
 		co_fail_sys(err, "prepare the step's first process");
 		userns_close(s);
@@ -81,6 +104,22 @@ int step_pipes(struct step *st, struct co_err *err)
 	return 0;
 }
 
+/* The interposer's: the one real id, and the message to it. */
+static int guest_orders(struct step *st, const struct filter *f, uint32_t flags, struct co_err *err)
+{
+	auto_free const char **env = guest_env(st->guest);
+	struct co_run run = *st->run;
+	run.env = env;
+	run.uid = run.gid = 0;
+	run.n_groups = 0;
+	flags = (flags & ~(uint32_t)INIT_SETGROUPS) | INIT_INTERPOSED | INIT_NO_NEW_PRIVS;
+	st->spec = spec_make(&run, f, &st->limits, flags, creds_caps(st->run->insecure));
+	if (st->spec < 0 ||
+	    spec_interposer(st->spec, st->guest->session->fd_base + CO_IPF_IMAGE) < 0)
+		return co_fail_sys(err, "write the step's orders");
+	return 0;
+}
+
 static int prepare(struct step *st, struct userns *u, struct co_err *err)
 {
 	const struct co_run *run = st->run;
@@ -90,6 +129,8 @@ static int prepare(struct step *st, struct userns *u, struct co_err *err)
 	int r = run->insecure || f->insns ? 0 : seccomp_build(f, own_net, compat, err);
 	if (!r)
 		r = step_pipes(st, err);
+	if (!r)
+		r = agents_open(st, err);
 	if (r < 0)
 		return r;
 	if (!run->insecure && !own_net)
@@ -100,6 +141,8 @@ static int prepare(struct step *st, struct userns *u, struct co_err *err)
 	limits_open(&st->limits, &u->group, run);
 	uint32_t flags =
 		(u->setgroups ? INIT_SETGROUPS : 0) | (st->landlock >= 0 ? INIT_LANDLOCK : 0);
+	if (st->guest)
+		return guest_orders(st, run->insecure ? NULL : f, flags, err);
 	st->spec = spec_make(run, run->insecure ? NULL : f, &st->limits, flags,
 			     creds_caps(run->insecure));
 	return st->spec < 0 ? co_fail_sys(err, "write the step's orders") : 0;
@@ -116,6 +159,7 @@ static int start(struct step *st, pid_t *pid, struct co_err *err)
 			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
 	if (stack == MAP_FAILED)
 		return co_fail_sys(err, "make a stack for the step");
+	fresh_stack(stack);
 	/* the builder's signal handlers must not run in the child */
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, &before);
@@ -176,6 +220,11 @@ static int go(struct step *st, struct co_result *res, struct co_err *err)
 	}
 	if (p.reported && p.report.kind == INIT_FAILED)
 		return not_started(st, &p.report, err);
+	/* killed, by a limit of ours or for want of memory: that is an end; anything else is not */
+	if (!p.reported && !(WIFSIGNALED(res->status) && WTERMSIG(res->status) == SIGKILL) &&
+	    !p.over_procs && !res->oom)
+		return co_fail(err, CO_E_SANDBOX, "the step's first process died (status %#x)",
+			       (unsigned)res->status);
 	if (p.over_procs)
 		co_warn(st->s->bus, NULL, "the step was stopped: more than %llu processes",
 			(unsigned long long)st->run->pids);
@@ -190,6 +239,7 @@ void step_close(struct step *st)
 		      &st->status[1], &st->landlock, &st->spec,	   &st->input};
 	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
 		co_close_fd(fds[i]);
+	agents_close(st);
 	free(st->resolv);
 	free(st->hosts);
 }
@@ -231,9 +281,17 @@ static int userns_run(struct co_sandbox *s, const struct co_root *root, const st
 			  .input = -1};
 	st.resolv = step_resolv_conf();
 	st.hosts = step_hosts(run);
-	int r = prepare(&st, u, err);
+	struct guest g = {.session_fd = -1, .dir = -1};
+	int r = 0;
+	if (u->interposer >= 0 && root->owners) {
+		st.guest = &g;
+		r = guest_open(&g, &st, u->interposer, CO_IP_IDS, err);
+	}
+	if (!r)
+		r = prepare(&st, u, err);
 	if (!r)
 		r = go(&st, &res, err);
+	guest_close(&g);
 	stubs_remove(&st.stubs, root->fd);
 	limits_close(&st.limits, &res);
 	step_close(&st);

@@ -60,4 +60,22 @@ int co_exec_root(struct co_exec *x, const struct co_root **root, struct co_err *
 /* 1: as above, but only when the tree can be had without fetching or unpacking; 0: it can not. */
 int co_exec_root_at_hand(struct co_exec *x, const struct co_root **root,
 			 struct co_err *err) co_must_check;
+/* What co_exec_run would do with each step; nothing is executed and nothing downloaded. */
+enum co_look {
+	CO_LOOK_BASE,	/* FROM */
+	CO_LOOK_CONFIG, /* changes the config only */
+	CO_LOOK_CACHED,
+	CO_LOOK_RUN,   /* not in the cache: it would be carried out */
+	CO_LOOK_AFTER, /* its key is not known before another step has been carried out */
+};
+struct co_step_look {
+	unsigned stage, step; /* number of the stage; of the step, from 1 */
+	enum co_look state;
+	const char *title;
+	const char *reason; /* why not cached; NULL: it is, or there is nothing to cache */
+	struct co_pos pos;
+};
+/* The list lies in the arena of co_exec_open. */
+int co_exec_look(struct co_exec *x, struct co_step_look **list, size_t *n,
+		 struct co_err *err) co_must_check;
 void co_exec_close(struct co_exec *x);

@@ -29,6 +29,8 @@ struct co_preview {
 	const struct co_findings *findings; /* never failing here, whatever check=error says */
 	const struct co_plan *plan;	    /* of one platform; NULL unless preview_plan */
 	const struct co_platform *platform;
+	const struct co_step_look *steps; /* with preview_steps: what each step would do */
+	size_t n_steps;
 };
 
 /* Plain data from the command line; strings are borrowed. */
@@ -54,7 +56,7 @@ struct co_build_opts {
 	 * negative result ends the build with it. */
 	int (*preview)(void *ctx, const struct co_preview *p, struct co_err *err);
 	void *preview_ctx;
-	bool preview_plan;
+	bool preview_plan, preview_steps;
 	const char *iidfile, *metadata_file, *digest_file;
 	const char *store_root;
 	const char *sandbox;

@@ -125,7 +125,8 @@ struct co_step {
 	/* COPY ADD */
 	const char **sources; /* expanded; "<<N" sources stand for heredocs[N] */
 	size_t n_sources;
-	const char *dest; /* absolute; trailing "/" kept */
+	const char *dest;      /* absolute; trailing "/" kept */
+	const char *dest_text; /* as written, expanded: what history shows */
 	struct co_origin from;
 	bool has_from;
 	const char **bodies; /* heredoc contents, expanded */

@@ -19,15 +19,45 @@ from ociimage import Image  # noqa: E402
 
 TAKES_VALUE = {"--build-arg", "--target", "--label", "-f", "--file", "--secret", "--platform"}
 
-# Files that BuildKit's sandbox leaves in a layer: mount points that were not in the image. cooper removes its own.
+# Known differences. Those of files: the oracle leaves mount points of its sandbox and of RUN --mount in the layer.
 MOUNT_POINTS = {"/dev", "/proc", "/sys", "/etc/hosts", "/etc/resolv.conf", "/etc", "/run", "/dev/shm"}
 
 
+def is_mount_point(path, tree, dockerfile):
+    e = tree[path]
+    empty = e.kind == "dir" and not any(p.startswith(path + "/") for p in tree) or e.kind == "file" and not e.data
+    return path in MOUNT_POINTS or (empty and "--mount" in dockerfile)
+
+
+def old_history(text):
+    """created_by as the frontend of Docker 20.10 writes it: ARG without the value that was given or taken over, COPY
+    without flags, the ports of EXPOSE as a sorted map, HEALTHCHECK without start interval, RUN without the ARGs of the
+    parent stage."""
+    word, _, rest = text.partition(" ")
+    if word == "ARG":
+        rest = " ".join(w.split("=")[0] for w in rest.split(" "))
+    elif word in ("COPY", "ADD"):
+        rest = re.sub(r"--(chown|chmod)=\S+ |--parents ", "", rest)
+    elif word == "EXPOSE":
+        rest = " ".join(sorted(re.sub(r"map|[][]|:\{\}", "", rest).split(" ")))
+    elif word == "HEALTHCHECK":
+        rest = re.sub(r'( "[^"]*s")+ ', " ", rest)
+    elif word == "RUN":
+        rest = re.sub(r"^\|\d+ .*?(?=\S+ -\S*c )", "", rest)
+    return word + " " + rest
+
+
 def statements(path):
+    text = ""
     for line in open(path, encoding="utf-8"):
-        words = shlex.split(line, comments=True)
+        text += line
+        try:
+            words = shlex.split(text, comments=True)
+        except ValueError:  # an open quotation goes on in the next line
+            continue
         if words:
             yield words
+        text = ""
 
 
 class DockerArchive(Image):
@@ -129,16 +159,16 @@ def config_view(config):
         inner.pop(key, None)
     if inner.get("WorkingDir") == "/":
         del inner["WorkingDir"]  # known: cooper writes the default down
-    history = [(h.get("created_by", ""), h.get("comment", ""), bool(h.get("empty_layer"))) for h in config.get("history", [])]
+    history = [(old_history(h.get("created_by", "")), h.get("comment", ""), bool(h.get("empty_layer"))) for h in config.get("history", [])]
     return {"architecture": config.get("architecture"), "os": config.get("os"), "variant": config.get("variant") or "",
             "author": config.get("author") or "", "config": clean(inner), "history": history,
             "layers": len(config["rootfs"]["diff_ids"] or [])}
 
 
-def differences(ours, theirs, only_files):
+def differences(ours, theirs, only_files, dockerfile):
     a, b = ours.tree(), theirs.tree()
     for path in sorted(set(a) | set(b)):
-        if path in MOUNT_POINTS and path not in a:
+        if path not in a and is_mount_point(path, b, dockerfile):
             continue
         left, right = (t[path].row() if path in t else "absent" for t in (a, b))
         if left != right:
@@ -148,7 +178,10 @@ def differences(ours, theirs, only_files):
     a, b = config_view(ours.config), config_view(theirs.config)
     for key in a:
         if a[key] != b[key]:
-            yield "%s: %s\n      oracle %s" % (key, json.dumps(a[key]), json.dumps(b[key]))
+            left, right = a[key], b[key]
+            if key == "history":  # what follows the base
+                left, right = ([h for h in x if h not in y] for x, y in ((left, right), (right, left)))
+            yield "%s: %s\n      oracle %s" % (key, json.dumps(left), json.dumps(right))
 
 
 def build_cooper(opts, case, args, out):
@@ -182,7 +215,8 @@ def compare(opts, oracle, folder):
                 "builds" if ours else "fails", "builds" if theirs else "fails", our_text[-700:], their_text[-700:])
         if not ours:
             return "same", "both fail"
-        found = list(differences(ours, theirs, opts.oracle == "buildah"))
+        dockerfile = open(os.path.join(case, "Dockerfile"), errors="replace").read()
+        found = list(differences(ours, theirs, opts.oracle == "buildah", dockerfile))
         return ("differ", "\n".join(found)) if found else ("same", "")
 
 

@@ -5,7 +5,7 @@
   run.py [--cooper FILE] [--jobs N] [NAME-PART...]
 
 A case is a folder with a Dockerfile, its context, and a file `expect`; nothing else is needed to add one.
-`expect` holds one statement a line (words as in a shell; # starts a comment):
+`expect` holds one statement a line (words as in a shell, quotations may span lines; # starts a comment):
 
   args WORD...              more arguments for `cooper build` ($CASE is the case's folder, $OUT a new folder)
   env K=V                   for the build process
@@ -43,10 +43,18 @@ class Failed(Exception):
 
 
 def statements(path):
+    text, first = "", 0
     for n, line in enumerate(open(path, encoding="utf-8"), 1):
-        words = shlex.split(line, comments=True)
+        text, first = text + line, first or n
+        try:
+            words = shlex.split(text, comments=True)
+        except ValueError:  # an open quotation goes on in the next line
+            continue
         if words:
-            yield n, words
+            yield first, words
+        text, first = "", 0
+    if text:
+        raise ValueError("%s:%d: open quotation" % (path, first))
 
 
 def need(ok, why):

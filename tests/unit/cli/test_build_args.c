@@ -12,7 +12,7 @@ struct world {
 	struct co_arena arena;
 	struct co_err err;
 	struct co_build_opts o;
-	enum build_call call;
+	struct build_call call;
 };
 
 /* The words of a shell without quotes, "CONTEXT" added at the end. */
@@ -186,13 +186,20 @@ static void test_calls(void **state)
 	(void)state;
 	static const struct {
 		const char *line;
-		enum build_call call;
-	} rows[] = {{"--check", CALL_CHECK},	      {"--call=check", CALL_CHECK},
-		    {"--call outline", CALL_OUTLINE}, {"--call=targets", CALL_TARGETS},
-		    {"--call=build", CALL_BUILD},     {"--dry-run", CALL_PLAN}};
+		enum build_method method;
+		bool json;
+	} rows[] = {{"--check", CALL_CHECK, false},
+		    {"--call=check", CALL_CHECK, false},
+		    {"--call outline", CALL_OUTLINE, false},
+		    {"--call=targets,format=json", CALL_TARGETS, true},
+		    {"--call=check,format=text", CALL_CHECK, false},
+		    {"--call=plan,format=json", CALL_PLAN, true},
+		    {"--call=build", CALL_BUILD, false},
+		    {"--dry-run", CALL_PLAN, false}};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		GOOD(rows[i].line)
-		assert_int_equal(w.call, rows[i].call);
+		assert_int_equal(w.call.method, rows[i].method);
+		assert_int_equal(w.call.json, rows[i].json);
 		END
 	}
 }

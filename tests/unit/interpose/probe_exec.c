@@ -102,8 +102,9 @@ static void spawns(void)
 	char **many = calloc(3002, sizeof(char *));
 	for (int i = 0; i < 3000; i++)
 		many[i] = "variable=value";
-	say("long environment", posix_spawn(&p, "/probe", NULL, NULL, argv, many));
+	int r = posix_spawn(&p, "/probe", NULL, NULL, argv, many);
 	waitpid(p, &status, 0);
+	say("long environment", r);
 	free(many);
 }
 

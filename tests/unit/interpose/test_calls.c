@@ -14,7 +14,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/syscall.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -22,6 +24,34 @@
 #include <cmocka.h>
 
 #define USER 1000
+
+/* Calls that older kernels and container runtimes lack or refuse. */
+static const int young[] = {SYS_openat2,	  SYS_statx,
+			    SYS_faccessat2,	  SYS_close_range,
+			    SYS_process_vm_readv, SYS_process_vm_writev,
+			    SYS_memfd_create,	  452 /* fchmodat2 */};
+#define YOUNG (sizeof(young) / sizeof(young[0]))
+
+static void refuse_young(int error)
+{
+	struct sock_filter f[2 * YOUNG + 2];
+	size_t n = 0;
+	f[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+					      offsetof(struct seccomp_data, nr));
+	for (size_t i = 0; i < YOUNG; i++) {
+		/* the starter needs memory files; the interposer does without */
+		if (young[i] == SYS_memfd_create)
+			continue;
+		f[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)young[i],
+						      0, 1);
+		f[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K,
+						      SECCOMP_RET_ERRNO | (unsigned)error);
+	}
+	f[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+	struct sock_fprog p = {(unsigned short)n, f};
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, 2, &p))
+		_exit(122);
+}
 
 struct world {
 	char dir[64];
@@ -59,7 +89,7 @@ static char *slurp(FILE *f)
 	return text;
 }
 
-static void run(struct world *w, const char *part, bool native)
+static void run(struct world *w, const char *part, bool native, int refuse)
 {
 	int out[2], status;
 	assert_int_equal(pipe(out), 0);
@@ -81,6 +111,8 @@ static void run(struct world *w, const char *part, bool native)
 		} else {
 			if (setgroups(1, &user) || setgid(USER) || setuid(USER))
 				_exit(120);
+			if (refuse)
+				refuse_young(refuse);
 			execl(EMU_RUN, "emu-run", w->dir, "/probe", part, NULL);
 		}
 		_exit(121);
@@ -95,13 +127,25 @@ static void run(struct world *w, const char *part, bool native)
 	assert_int_equal(status, 0);
 }
 
+/* What an old kernel itself would answer differently, and the one thing that can not be known
+ * without birth times: who owned a file that has no name any more. */
+static bool expected(const char *line)
+{
+	static const char *const begins[] = {"statx:", "fcntl(fd, F_GETFL)",
+					     "syscall(SYS_close_range", "unlinked:"};
+	for (size_t i = 0; i < sizeof(begins) / sizeof(begins[0]); i++)
+		if (!strncmp(line, begins[i], strlen(begins[i])))
+			return true;
+	return false;
+}
+
 /* Shows the lines that differ; returns how many. */
-static unsigned differences(const char *a, const char *b)
+static unsigned differences(const char *a, const char *b, bool old)
 {
 	unsigned n = 0, line = 1;
 	while (*a || *b) {
 		size_t x = strcspn(a, "\n"), y = strcspn(b, "\n");
-		if (x != y || memcmp(a, b, x)) {
+		if ((x != y || memcmp(a, b, x)) && !(old && expected(a))) {
 			if (n++ < 40)
 				print_error("line %u\n  kernel:   %.*s\n  emulated: %.*s\n", line,
 					    (int)x, a, (int)y, b);
@@ -113,7 +157,7 @@ static unsigned differences(const char *a, const char *b)
 	return n;
 }
 
-static void compare(const char *part)
+static void compare(const char *part, int refuse)
 {
 	struct world real, emulated;
 	struct co_err err = CO_ERR_INIT;
@@ -121,10 +165,10 @@ static void compare(const char *part)
 		skip();
 	make_world(&real, 0);
 	make_world(&emulated, USER);
-	run(&real, part, true);
-	run(&emulated, part, false);
+	run(&real, part, true, 0);
+	run(&emulated, part, false, refuse);
 	assert_true(strlen(real.output) > 100);
-	unsigned n = differences(real.output, emulated.output);
+	unsigned n = differences(real.output, emulated.output, refuse);
 	(void)!co_remove_tree(AT_FDCWD, real.dir, &err);
 	(void)!co_remove_tree(AT_FDCWD, emulated.dir, &err);
 	free(real.output);
@@ -136,7 +180,13 @@ static void compare(const char *part)
 	static void part_##name(void **state)                                                      \
 	{                                                                                          \
 		(void)state;                                                                       \
-		compare(#name);                                                                    \
+		compare(#name, 0);                                                                 \
+	}                                                                                          \
+	static void old_##name(void **state)                                                       \
+	{                                                                                          \
+		(void)state;                                                                       \
+		compare(#name, ENOSYS);                                                            \
+		compare(#name, EPERM);                                                             \
 	}
 PART(paths)
 PART(files)
@@ -150,14 +200,12 @@ PART(sockets)
 PART(signals)
 PART(xattrs)
 
+#define BOTH(name) cmocka_unit_test(part_##name), cmocka_unit_test(old_##name)
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(part_paths),	cmocka_unit_test(part_files),
-		cmocka_unit_test(part_modes),	cmocka_unit_test(part_owners),
-		cmocka_unit_test(part_users),	cmocka_unit_test(part_ids),
-		cmocka_unit_test(part_caps),	cmocka_unit_test(part_exec),
-		cmocka_unit_test(part_sockets), cmocka_unit_test(part_signals),
-		cmocka_unit_test(part_xattrs)};
+	const struct CMUnitTest tests[] = {BOTH(paths),	  BOTH(files),	 BOTH(modes), BOTH(owners),
+					   BOTH(users),	  BOTH(ids),	 BOTH(caps),  BOTH(exec),
+					   BOTH(sockets), BOTH(signals), BOTH(xattrs)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

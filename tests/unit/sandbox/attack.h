@@ -307,12 +307,46 @@ static const struct attack {
 	       {"abstract socket", abstract_socket},
 	       {"capabilities", capabilities}};
 
+/* Speaks to a lent socket, several times, with more than a buffer's worth. */
+static int ask_agent(void)
+{
+	struct sockaddr_un a = {.sun_family = AF_UNIX, .sun_path = "/run/agent"};
+	char buf[1000], back[1000];
+	memset(buf, 'x', sizeof(buf));
+	for (int i = 0; i < 40; i++) {
+		auto_fd s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		if (connect(s, (void *)&a, sizeof(a)) < 0)
+			return 3;
+		for (int k = 0; k < 50; k++) {
+			size_t got = 0;
+			if (write(s, buf, sizeof(buf)) != sizeof(buf))
+				return 4;
+			while (got < sizeof(buf)) {
+				ssize_t n = read(s, back, sizeof(back));
+				if (n <= 0)
+					return 5;
+				got += (size_t)n;
+			}
+		}
+	}
+	/* left open, unread: must not hold anyone up */
+	for (int i = 0; i < 30; i++) {
+		int s = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+		if (connect(s, (void *)&a, sizeof(a)) == 0)
+			while (send(s, buf, sizeof(buf), MSG_NOSIGNAL) > 0)
+				;
+	}
+	return 0;
+}
+
 /* Exit status 0: it did not work. */
 static int attack_main(const char *name)
 {
 	for (size_t i = 0; i < sizeof(attacks) / sizeof(attacks[0]); i++)
 		if (!strcmp(attacks[i].name, name))
 			return attacks[i].works();
+	if (!strcmp(name, "agent"))
+		return ask_agent();
 	if (!strcmp(name, "euid"))
 		return geteuid() == 0 ? 0 : 1;
 	return 2;

@@ -105,9 +105,89 @@ static void set_id(void **state)
 	munmap(o, sizeof(*o));
 }
 
-/* ---- images ---- */
-
 static struct co_mount_op op;
+
+/* An agent that says everything back. */
+static pid_t echo_server(const char *path)
+{
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	snprintf(a.sun_path, sizeof(a.sun_path), "%s", path);
+	int s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(s, (void *)&a, sizeof(a)), 0);
+	assert_int_equal(listen(s, 50), 0);
+	pid_t pid = fork();
+	if (pid) {
+		close(s);
+		return pid;
+	}
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (int c; (c = accept(s, NULL, NULL)) >= 0; close(c)) {
+		char buf[4096];
+		if (fork())
+			continue;
+		for (ssize_t n; (n = read(c, buf, sizeof(buf))) > 0;)
+			if (write(c, buf, (size_t)n) != n)
+				break;
+		_exit(0);
+	}
+	_exit(0);
+}
+
+static char agent_dir[64];
+
+static void lend(struct world *w, struct job *j)
+{
+	char path[100];
+	(void)w;
+	snprintf(path, sizeof(path), "%s/s", agent_dir);
+	op = (struct co_mount_op){.kind = CO_MOP_SOCKET, .target = "/run/agent", .mode = 0600};
+	op.uid = op.gid = j->run.uid;
+	op.src_fd = open(path, O_PATH | O_CLOEXEC);
+	j->run.mounts = &op;
+	j->run.n_mounts = 1;
+}
+
+/* An ssh agent's socket, for a user of the image that the machine does not know. */
+static void lent_socket(void **state)
+{
+	(void)state;
+	struct outcome *o = outcome_new();
+	for (int who = AS_ROOT; who <= AS_SINGLE; who <<= 1) {
+		struct world w;
+		char path[100];
+		uint32_t uid = who == AS_SINGLE ? 0 : 1000;
+		if (!can_be(who))
+			continue;
+		world_open(&w, who);
+		arm(&w);
+		strcpy(agent_dir, "/tmp/cooper-agent-XXXXXX");
+		assert_non_null(mkdtemp(agent_dir));
+		snprintf(path, sizeof(path), "%s/s", agent_dir);
+		pid_t server = echo_server(path);
+		if (who != AS_ROOT && getuid() == 0) {
+			assert_int_equal(chown(path, TEST_UID, TEST_UID), 0);
+			assert_int_equal(chown(agent_dir, TEST_UID, TEST_UID), 0);
+		}
+		const char *argv[] = {"/attack", "agent", NULL};
+		const char *env[] = {"ASAN_OPTIONS=detect_leaks=0", NULL};
+		struct job j = {
+			.run = {.argv = argv, .env = env, .uid = uid, .gid = uid, .timeout_s = 60},
+			.before = lend};
+		step(&w, &j, o);
+		if (o->code || o->res.status)
+			fail_msg("as %s: %s %#x", who_text(who), o->err.msg,
+				 (unsigned)o->res.status);
+		kill(server, SIGKILL);
+		waitpid(server, NULL, 0);
+		unlink(path);
+		rmdir(agent_dir);
+		sh(&w, "test ! -e root/run");
+		world_close(&w);
+	}
+	munmap(o, sizeof(*o));
+}
+
+/* ---- images ---- */
 
 static void secret(struct world *w, struct job *j)
 {
@@ -263,10 +343,11 @@ int main(int argc, char **argv)
 	if (argc == 2 && !strcmp(argv[0], "/attack"))
 		return attack_main(argv[1]);
 	auto_fd listener = listen_abstract();
+	(void)listener; /* open while the attacks run */
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(from_root),  cmocka_unit_test(from_root_as_app),
-		cmocka_unit_test(from_range), cmocka_unit_test(from_single),
-		cmocka_unit_test(set_id),     cmocka_unit_test(hostile_images),
-		cmocka_unit_test(own_program)};
+		cmocka_unit_test(from_root),	  cmocka_unit_test(from_root_as_app),
+		cmocka_unit_test(from_range),	  cmocka_unit_test(from_single),
+		cmocka_unit_test(set_id),	  cmocka_unit_test(lent_socket),
+		cmocka_unit_test(hostile_images), cmocka_unit_test(own_program)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

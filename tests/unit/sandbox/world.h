@@ -196,9 +196,9 @@ static inline int builder_run(struct world *w, struct job *j, struct outcome *o)
 		r = co_sandbox_open(&s, "userns", o->place, &bus, &o->err);
 	if (r < 0)
 		return r;
-	struct co_root root = {.fd = open(w->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
 	if (j->before)
 		j->before(w, j);
+	struct co_root root = {.fd = open(w->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
 	if (!j->run.argv)
 		j->run.argv = argv;
 	if (!j->run.env)
