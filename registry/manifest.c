@@ -109,8 +109,8 @@ static int check_digest(const struct req *q, const struct co_ref *ref, struct co
 	return co_digest_eq(&said, &got) ? 0 : mismatch(&said, &got, "the registry", err);
 }
 
-static struct req *manifest_req(struct co_registry *r, const struct co_ref *ref, const char *method,
-				const char *actions)
+struct req *manifest_req(struct co_registry *r, const struct co_ref *ref, const char *method,
+			 const char *actions)
 {
 	char target[CO_DIGEST_TEXT];
 	struct req *q = req_new(r, ref->host, method);
@@ -120,6 +120,22 @@ static struct req *manifest_req(struct co_registry *r, const struct co_ref *ref,
 	q->accept = REG_ACCEPT_MANIFEST;
 	q->max_body = REG_MAX_MANIFEST;
 	return q;
+}
+
+int manifest_take(const struct req *q, const struct co_ref *ref, struct co_descriptor *desc,
+		  struct co_err *err)
+{
+	struct co_descriptor d = {0};
+	int e = check_digest(q, ref, &d.digest, err);
+
+	if (!e)
+		e = manifest_type(q->head.content_type, co_buf_str(&q->body_in), q->body_in.len,
+				  d.media_type, sizeof(d.media_type), err);
+	if (e < 0)
+		return e;
+	d.size = (int64_t)q->body_in.len;
+	*desc = d;
+	return 0;
 }
 
 int manifest_get(struct co_registry *r, const struct co_ref *ref, struct co_buf *out,
@@ -132,13 +148,9 @@ int manifest_get(struct co_registry *r, const struct co_ref *ref, struct co_buf 
 	if (!e)
 		e = req_result(q, NULL, err);
 	if (!e)
-		e = check_digest(q, ref, &d.digest, err);
-	if (!e)
-		e = manifest_type(q->head.content_type, co_buf_str(&q->body_in), q->body_in.len,
-				  d.media_type, sizeof(d.media_type), err);
+		e = manifest_take(q, ref, &d, err);
 	if (e < 0)
 		return e;
-	d.size = (int64_t)q->body_in.len;
 	co_buf_add(out, q->body_in.data, q->body_in.len);
 	if (out->overflow)
 		return co_fail(err, CO_E_LIMIT, "the manifest has more than %zu bytes", out->max);

@@ -323,6 +323,11 @@ int blob_fetch_all(struct co_registry *r, struct blob_job *jobs, size_t n, struc
 const char *ref_target(const struct co_ref *ref, char buf[CO_DIGEST_TEXT]);
 /* "host/path" for messages. */
 const char *ref_repo(const struct co_ref *ref, char *buf, size_t len);
+struct req *manifest_req(struct co_registry *r, const struct co_ref *ref, const char *method,
+			 const char *actions);
+/* An answered GET: digest checked against ref and header, type found. */
+int manifest_take(const struct req *q, const struct co_ref *ref, struct co_descriptor *desc,
+		  struct co_err *err);
 int manifest_get(struct co_registry *r, const struct co_ref *ref, struct co_buf *out,
 		 struct co_descriptor *desc, struct co_err *err);
 /* scopes NULL: pull and push of that repository. */

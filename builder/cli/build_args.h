@@ -14,6 +14,9 @@ struct build_args {
 	const char *network, *memory, *cpus, *timeout, *output_limit, *sandbox, *user_policy;
 	const char *timestamp, *compression, *compression_level, *call, *check_rules;
 	unsigned pids, jobs;
+	struct text_list cache_from, cache_to, cache_repo, cache_trust, cache_scope;
+	const char *cache_key, *cache_ttl;
+	bool explain_cache;
 	bool push, pull, no_cache, dry_run, check;
 };
 enum build_method { CALL_BUILD, CALL_CHECK, CALL_OUTLINE, CALL_TARGETS, CALL_PLAN };
@@ -32,6 +35,17 @@ void build_tag_add(struct co_build_opts *out, struct cmd_ctx *c, const char *nam
 int build_compression(struct co_build_opts *out, struct cmd_ctx *c, const char *name,
 		      const char *level, const char *flag) co_must_check;
 int build_bool(bool *out, struct cmd_ctx *c, const char *value, const char *what) co_must_check;
+/* build_cache.c */
+int build_cache(struct co_build_opts *out, struct cmd_ctx *c,
+		const struct build_args *a) co_must_check;
+/* The values of a flag that names cache places, added to list. */
+int cli_cache_places(struct co_cache_place **list, size_t *n, struct cmd_ctx *c,
+		     const struct text_list *texts, const char *flag, bool read,
+		     bool write) co_must_check;
+/* Values split at commas, NULL-ended; NULL when there is none. */
+const char *const *cli_commas(struct cmd_ctx *c, const struct text_list *texts);
+/* "7d", "36h" → seconds; text NULL leaves it alone. */
+int cli_age(int64_t *seconds, struct cmd_ctx *c, const char *text, const char *flag) co_must_check;
 /* build_refused.c */
 extern const struct refusal build_refused[];
 /* build_call.c: --check, --call and --dry-run. Returns an exit status or a negative code. */

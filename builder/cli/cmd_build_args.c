@@ -437,6 +437,8 @@ int build_opts_make(struct co_build_opts *out, struct build_call *call, struct c
 	if (!r)
 		r = policy_and_sandbox(out, c, a);
 	if (!r)
+		r = build_cache(out, c, a);
+	if (!r)
 		r = build_compression(out, c, a->compression, a->compression_level,
 				      "--compression");
 	for (size_t i = 0; r == 0 && i < a->outputs.n; i++)

@@ -218,6 +218,7 @@ static void github_event(void *self, const struct co_event *ev)
 	case CO_EV_BUILD_START:
 	case CO_EV_TRANSFER:
 	case CO_EV_NOTE:
+	case CO_EV_CACHE:
 	case CO_EV_RESULT:
 	case CO_EV_BUILD_DONE:
 	case CO_EV_COUNT:

@@ -150,6 +150,13 @@ static bool put_members(struct json *j, json_t *o, const struct co_event *ev)
 		put_str(o, "text", ev->text);
 		put_place(o, ev->file, ev->pos);
 		return true;
+	case CO_EV_CACHE:
+		put_int(o, "step", ev->step);
+		put_str(o, "name", ev->name);
+		put_str(o, "rule", ev->rule);
+		put_str(o, "text", ev->text);
+		put_place(o, ev->file, ev->pos);
+		return true;
 	case CO_EV_NOTE:
 	case CO_EV_WARNING:
 		put_str(o, "rule", ev->rule);

@@ -135,6 +135,10 @@ struct co_buf *plain_add(struct plain *p, const struct co_event *ev)
 	case CO_EV_TRANSFER:
 		transfer(p, ev);
 		break;
+	case CO_EV_CACHE:
+		if (ev->ok)
+			finding(p, "not cached: ", ev);
+		break;
 	case CO_EV_NOTE:
 		finding(p, "", ev);
 		break;

@@ -240,8 +240,10 @@ void transfer_label(struct co_buf *out, const struct co_event *ev, uint64_t rate
 
 void finding_label(struct co_buf *out, const struct co_event *ev)
 {
-	if (ev->rule) {
-		add_clean(out, ev->rule);
+	/* of a cache miss the step's name says more than the rule's */
+	const char *head = ev->kind == CO_EV_CACHE ? ev->name : ev->rule;
+	if (head) {
+		add_clean(out, head);
 		co_buf_adds(out, ": ");
 	}
 	co_sanitize(out, ev->text ? ev->text : "", event_len(ev), false);

@@ -284,6 +284,10 @@ static void one_event(struct tty *t, const struct co_event *ev)
 		transfer(t, ev);
 		start_ticker(t);
 		break;
+	case CO_EV_CACHE:
+		if (ev->ok)
+			keep_finding(t, " => not cached: ", FRAME_DONE, ev);
+		break;
 	case CO_EV_NOTE:
 		keep_finding(t, " => ", FRAME_DONE, ev);
 		break;

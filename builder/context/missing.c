@@ -66,12 +66,24 @@ static const char *suggestion(struct co_arena *a, const struct co_copy_source *s
 	return NULL;
 }
 
+/* Where the path as written is a link, whose end is missing: the link's text. */
+static const char *dangling(struct co_arena *a, const struct co_copy_source *s, const char *pattern)
+{
+	char text[4097];
+	const char *clean = co_path_clean_rel(a, pattern);
+	auto_fd fd = co_inroot_open(s->root->fd, clean, O_PATH | O_NOFOLLOW, 0);
+	ssize_t n = fd < 0 ? -1 : readlinkat(fd, "", text, sizeof(text) - 1);
+	return n < 0 ? NULL : co_arena_strndup(a, text, (size_t)n);
+}
+
 int source_missing(const struct co_copy_source *s, const char *pattern, struct co_err *err)
 {
 	auto_arena a = CO_ARENA_INIT;
 	co_fail(err, CO_E_NOT_FOUND, "%s: not found in the %s", pattern,
 		s->keep_owner ? "source stage or image" : "build context");
-	const char *near = suggestion(&a, s, pattern);
+	const char *target = dangling(&a, s, pattern), *near = suggestion(&a, s, pattern);
+	if (target)
+		return co_hint(err, "it is a link to %s, which is not there", target);
 	if (leaves_tree(pattern))
 		return co_hint(err,
 			       "nothing outside of the build context can be copied, and \"..\" "

@@ -37,7 +37,8 @@ struct hasher {
 	struct co_hash *h;
 	struct seen_map links;
 	struct co_err *err;
-	char *buf; /* READ_SIZE */
+	struct co_digest content; /* of the file hashed last */
+	char *buf;		  /* READ_SIZE */
 	char *list, *value;
 };
 
@@ -108,7 +109,15 @@ static int hash_fd(struct hasher *x, int fd)
 	if (n < 0)
 		return co_fail_sys(x->err, "read");
 	co_hash_field(x->h, TAG_CONTENT, d.bytes, 32);
+	x->content = d;
 	return 0;
+}
+
+static void tell_seen(struct hasher *x, const char *path, const struct co_meta *m)
+{
+	if (x->c->seen)
+		x->c->seen(x->c->seen_ctx, path, copy_mode(x->c, m), copy_uid(x->c, x->src, m),
+			   copy_gid(x->c, x->src, m), &x->content);
 }
 
 static int hash_file(struct hasher *x, int dirfd, const char *name, const struct co_meta *m)
@@ -125,7 +134,7 @@ static int hash_file(struct hasher *x, int dirfd, const char *name, const struct
 	return hash_fd(x, fd);
 }
 
-static int hash_entry(struct hasher *x, int dirfd, const char *name, const char *path,
+static int hash_parts(struct hasher *x, int dirfd, const char *name, const char *path,
 		      const struct co_meta *m)
 {
 	char target[4097];
@@ -137,6 +146,7 @@ static int hash_entry(struct hasher *x, int dirfd, const char *name, const char 
 		if (n < 0)
 			return co_fail_sys(x->err, "read the link");
 		co_hash_field(x->h, TAG_TARGET, target, (size_t)n);
+		co_digest_of(&x->content, target, (size_t)n);
 	}
 	if (S_ISREG(m->mode) && m->nlink > 1) {
 		struct seen *s = seen_find(&x->links, m->dev, m->ino);
@@ -151,6 +161,16 @@ static int hash_entry(struct hasher *x, int dirfd, const char *name, const char 
 	if (!S_ISSOCK(m->mode))
 		hash_xattrs(x, dirfd, name);
 	return 0;
+}
+
+static int hash_entry(struct hasher *x, int dirfd, const char *name, const char *path,
+		      const struct co_meta *m)
+{
+	memset(&x->content, 0, sizeof(x->content));
+	int r = hash_parts(x, dirfd, name, path, m);
+	if (!r)
+		tell_seen(x, path, m);
+	return r;
 }
 
 /* ---- the visitor of a directory source ---- */
@@ -226,11 +246,16 @@ static int hash_loose(struct hasher *x, const struct co_ignore *exclude)
 		return r;
 	field_str(x, TAG_NAME, base);
 	field_meta(x, &m);
-	if (!s->content)
-		return hash_fd(x, s->fd);
-	co_digest_of(&d, s->content, s->content_len);
-	co_hash_field(x->h, TAG_CONTENT, d.bytes, 32);
-	return 0;
+	if (!s->content) {
+		r = hash_fd(x, s->fd);
+	} else {
+		co_digest_of(&d, s->content, s->content_len);
+		co_hash_field(x->h, TAG_CONTENT, d.bytes, 32);
+		x->content = d;
+	}
+	if (!r)
+		tell_seen(x, base, &m);
+	return r;
 }
 
 static int hash_source(struct hasher *x, const struct co_ignore *exclude)

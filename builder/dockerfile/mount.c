@@ -161,9 +161,9 @@ struct option {
 };
 static const struct option options[] = {
 	{"type", EVERY, false, set_type},
-	{"from", BIND | CACHE | TMPFS | SSH, false, set_from},
-	{"source", BIND | CACHE | TMPFS | SECRET, false, set_source},
-	{"src", BIND | CACHE | TMPFS | SECRET, false, set_source},
+	{"from", BIND | CACHE, false, set_from},
+	{"source", BIND | CACHE | SECRET, false, set_source},
+	{"src", BIND | CACHE | SECRET, false, set_source},
 	{"target", EVERY, false, set_target},
 	{"dst", EVERY, false, set_target},
 	{"destination", EVERY, false, set_target},

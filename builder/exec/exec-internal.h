@@ -25,12 +25,15 @@ struct copy_job {
 struct pending_step {
 	struct co_step step;
 	bool looked_up;
+	bool apart; /* the stage's tree does not have its layer yet */
 	struct co_digest key;
 	struct copy_job job;
 	bool has_job;
 	struct co_digest *content; /* arena */
 	size_t n_content;
 	struct co_layer layer; /* found or made */
+	struct co_cache_input *inputs; /* arena; what the key stands for */
+	size_t n_inputs, n_files;
 };
 
 /* A stage as far as it has been built. */
@@ -40,6 +43,8 @@ struct stage_run {
 	struct co_scope scope;
 	struct co_layer *layers; /* arena; as many as config.n_diff_ids */
 	size_t n_layers;
+	struct co_cache_entry *entries; /* arena; one for each layer that a step made */
+	size_t n_entries;
 	const struct co_base *base; /* of the FROM chain; where missing layer blobs come from */
 	struct co_rootfs *fs;	    /* NULL until a step needs files */
 	size_t fs_layers;	    /* how many of layers are in fs */
@@ -101,6 +106,10 @@ void stage_add_layer(struct co_exec *x, struct stage_run *st, const struct co_la
 void stage_from_base(struct co_exec *x, struct stage_run *st, const struct co_base *base);
 /* Makes the stage's files available up to its last layer. */
 int stage_materialise(struct co_exec *x, struct stage_run *st, struct co_err *err) co_must_check;
+/* Brings the blobs of its layers that are not in the store. */
+int stage_fetch(struct co_exec *x, struct stage_run *st, bool even_unpacked,
+		struct co_err *err) co_must_check;
+void stage_add_entry(struct co_exec *x, struct stage_run *st, const struct co_cache_entry *e);
 void stage_close(struct stage_run *st);
 
 /* origin.c */
@@ -120,11 +129,20 @@ int step_work(struct co_exec *x, struct stage_run *st, struct pending_step *p,
 	      struct co_err *err) co_must_check;
 void step_drop(struct pending_step *p);
 
+/* explain.c: after the look-up; tells the bus why a step is not cached. */
+void explain_step(struct co_exec *x, struct stage_run *st, struct pending_step *p, bool hit);
+struct explain_files {
+	struct co_exec *x;
+	struct pending_step *p;
+};
+void explain_file(void *ctx, const char *path, uint32_t mode, uint32_t uid, uint32_t gid,
+		  const struct co_digest *content);
+
 /* walk.c: to the end, or with cached_only to the first miss (then 1). */
 int stage_walk(struct co_exec *x, struct stage_run *st, bool cached_only, struct co_err *err);
 /* What a worker did, from the layers it made. */
-int stage_replay(struct co_exec *x, struct stage_run *st, const struct co_layer *layers, size_t n,
-		 struct co_err *err) co_must_check;
+int stage_replay(struct co_exec *x, struct stage_run *st, const struct co_cache_entry *made,
+		 size_t n, struct co_err *err) co_must_check;
 
 /* walk.c: the instruction at st->next as a step; and its effect on config and history. */
 int walk_eval(struct co_exec *x, struct stage_run *st, struct co_step *step,
@@ -141,8 +159,8 @@ struct worker {
 	pid_t pid;
 	int fd; /* what it says */
 	struct co_buf in;
-	struct co_layer *layers; /* owned; made so far */
-	size_t n_layers;
+	struct co_cache_entry *made; /* owned; so far */
+	size_t n_made;
 	bool finished, failed;
 	struct co_err err;
 };
@@ -172,6 +190,10 @@ bool source_is_remote(const char *source);
 /* op_run.c: what gethostname() gives in the step */
 const char *run_hostname(const struct co_step *step);
 
+/* mount_secret.c */
+const struct co_secret *secret_find(const struct co_secret *list, size_t n, const char *id);
+int secret_read(struct co_exec *x, const struct co_secret *s, const char **data, size_t *len,
+		struct co_err *err) co_must_check;
 /* op_mounts.c */
 struct mount_set {
 	struct co_mount_op *ops;
@@ -182,10 +204,20 @@ struct mount_set {
 	size_t n_fds;
 	const char **secrets; /* values to mask */
 	size_t n_secrets;
+	struct cache_use {
+		const char *id;
+		size_t mount; /* which of the step's mounts */
+		enum co_sharing sharing;
+		int fd; /* among fds */
+	} *caches;
+	size_t n_caches;
+	unsigned n_agents;
+	const char **temps; /* private copies below the store's tmp */
+	size_t n_temps;
 };
 int mounts_open(struct co_exec *x, struct stage_run *st, const struct co_step *step,
 		struct mount_set *m, struct co_err *err) co_must_check;
-void mounts_close(struct mount_set *m);
+void mounts_close(struct co_exec *x, struct mount_set *m);
 /* Content keys of bind mounts. */
 int mounts_key(struct co_exec *x, struct stage_run *st, const struct co_step *step,
 	       struct co_digest **out, size_t *n, struct co_err *err) co_must_check;

@@ -11,17 +11,32 @@ bool source_is_remote(const char *source)
 	return co_url_is_http(source) || co_url_is_git(source);
 }
 
-/* The value of --secret id=NAME, or id=NAME.host; NULL if there is none. */
-static const char *auth_secret(struct co_exec *x, const char *name, const char *host)
+/* The value of --secret id=NAMEhost, else of the host without its port; *out NULL if there is none.
+ * A line end behind it, as files have it, is not part of it. */
+static int auth_secret(struct co_exec *x, const char *name, const char *host, const char **out,
+		       struct co_err *err)
 {
-	const char *with_host = co_arena_printf(x->a, "%s%s", name, host);
-	for (size_t i = 0; i < x->o->n_secrets; i++) {
-		const struct co_secret *s = &x->o->secrets[i];
-		if (strcmp(s->id, with_host) || !s->env)
-			continue;
-		return getenv(s->env);
-	}
-	return NULL;
+	const char *colon = strrchr(host, ':');
+	size_t bare = colon && !strchr(colon, ']') ? (size_t)(colon - host) : strlen(host);
+	const struct co_secret *s = secret_find(x->o->secrets, x->o->n_secrets,
+						co_arena_printf(x->a, "%s%s", name, host));
+	if (!s)
+		s = secret_find(x->o->secrets, x->o->n_secrets,
+				co_arena_printf(x->a, "%s%.*s", name, (int)bare, host));
+	*out = NULL;
+	if (!s)
+		return 0;
+	const char *data = "";
+	size_t len = 0;
+	int r = secret_read(x, s, &data, &len, err);
+	if (r < 0)
+		return r;
+	while (len && (data[len - 1] == '\n' || data[len - 1] == '\r'))
+		len--;
+	*out = co_arena_strndup(x->a, data, len);
+	if (strpbrk(*out, "\r\n"))
+		return co_fail(err, CO_E_INVALID, "secret %s has more than one line", s->id);
+	return 0;
 }
 
 static const char *url_host(struct co_exec *x, const char *url)
@@ -37,28 +52,41 @@ static const char *url_host(struct co_exec *x, const char *url)
 	return co_arena_strndup(x->a, p, n);
 }
 
-static int add_git(struct co_exec *x, const struct co_step *step, const char *source,
-		   struct copy_job *job, struct co_err *err)
+/* The Authorization header for a git host: the whole of it, or a token as GitHub and GitLab take
+ * it. */
+static int git_auth(struct co_exec *x, const char *host, const char **out, struct co_err *err)
 {
-	struct co_context c;
-	char commit[65];
-	const char *host = url_host(x, source);
-	const char *header = auth_secret(x, "GIT_AUTH_HEADER.", host);
-	const char *token = auth_secret(x, "GIT_AUTH_TOKEN.", host);
-	if (!header)
-		header = auth_secret(x, "GIT_AUTH_HEADER", "");
-	if (!token)
-		token = auth_secret(x, "GIT_AUTH_TOKEN", "");
-	if (!header && token) {
+	const char *header = NULL, *token = NULL;
+	int r = auth_secret(x, "GIT_AUTH_HEADER.", host, &header, err);
+	if (!r && !header)
+		r = auth_secret(x, "GIT_AUTH_HEADER", "", &header, err);
+	if (!r && !header)
+		r = auth_secret(x, "GIT_AUTH_TOKEN.", host, &token, err);
+	if (!r && !header && !token)
+		r = auth_secret(x, "GIT_AUTH_TOKEN", "", &token, err);
+	if (!r && token) {
 		auto_buf b = CO_BUF_INIT(CO_BUF_SMALL);
 		const char *pair = co_arena_printf(x->a, "x-access-token:%s", token);
 		co_base64_encode(&b, pair, strlen(pair));
 		header = co_arena_printf(x->a, "basic %s", co_buf_str(&b));
 	}
+	*out = header;
+	return r;
+}
+
+static int add_git(struct co_exec *x, const struct co_step *step, const char *source,
+		   struct copy_job *job, struct co_err *err)
+{
+	struct co_context c;
+	char commit[65];
+	const char *header;
+	int r = git_auth(x, url_host(x, source), &header, err);
+	if (r < 0)
+		return r;
 	struct co_git_opts o = {.keep_git_dir = step->keep_git_dir,
 				.checksum = step->checksum,
 				.auth_header = header};
-	int r = co_fetch_git(&c, x->o->store, source, &o, commit, err);
+	r = co_fetch_git(&c, x->o->store, source, &o, commit, err);
 	if (r < 0)
 		return r;
 	free((void *)c.describe);
@@ -78,14 +106,18 @@ static int add_url(struct co_exec *x, const struct co_step *step, const char *so
 		   struct copy_job *job, struct co_err *err)
 {
 	const char *host = url_host(x, source);
-	const char *header = auth_secret(x, "HTTP_AUTH_HEADER_", host);
-	const char *token = auth_secret(x, "HTTP_AUTH_TOKEN_", host);
+	const char *header = NULL, *token = NULL;
+	int r = auth_secret(x, "HTTP_AUTH_HEADER_", host, &header, err);
+	if (!r && !header)
+		r = auth_secret(x, "HTTP_AUTH_TOKEN_", host, &token, err);
+	if (r < 0)
+		return r;
 	if (header)
 		header = co_arena_printf(x->a, "Authorization: %s", header);
 	else if (token)
 		header = co_arena_printf(x->a, "Authorization: Bearer %s", token);
 	struct co_fetched f;
-	int r = co_fetch_url(&f, x->o->store, x->o->registry, source, header, step->checksum, err);
+	r = co_fetch_url(&f, x->o->store, x->o->registry, source, header, step->checksum, err);
 	if (r < 0)
 		return r;
 	*co_arena_push(x->a, job->fds, job->n_fds) = f.fd;

@@ -45,6 +45,12 @@ static int add_local(struct co_exec *x, struct stage_run *st, const struct co_st
 				return r;
 			continue;
 		}
+		if (step->checksum) {
+			return co_fail(err, CO_E_SYNTAX,
+				       "--checksum requires HTTP(S) or Git sources, and %s is a "
+				       "local file",
+				       source);
+		}
 		if (!opened)
 			r = origin_open(x, step->has_from ? &step->from : &context,
 					&st->config.platform, &tree, err);
@@ -70,7 +76,6 @@ int copy_job_open(struct co_exec *x, struct stage_run *st, const struct co_step 
 		return r;
 	}
 	add_bodies(x, step, job);
-	bool remote_only = job->n_fds || job->n_trees;
 	job->copy = (struct co_copy){.sources = job->sources,
 				     .n_sources = job->n_sources,
 				     .dest = step->dest,
@@ -80,7 +85,7 @@ int copy_job_open(struct co_exec *x, struct stage_run *st, const struct co_step 
 				     .parents = step->parents,
 				     .link = step->link,
 				     .bus = x->o->bus};
-	if (step->op == CO_OP_ADD && !step->has_unpack && !remote_only)
+	if (step->op == CO_OP_ADD && !step->has_unpack)
 		job->copy.unpack = CO_UNPACK_AUTO;
 	else if (step->has_unpack && step->unpack)
 		job->copy.unpack = CO_UNPACK_ALWAYS;

@@ -151,10 +151,8 @@ static int run_process(struct co_exec *x, struct stage_run *st, const struct co_
 	if (!r)
 		r = co_sandbox_run(x->sandbox, root, &run, &res, err);
 	co_user_release(&user);
-	if (r == CO_E_RUN_FAILED) { /* a program that is not there is a failed RUN like another */
-		err->exit_status = 0;
+	if (r == CO_E_RUN_FAILED) /* a program that is not there is a failed RUN like another */
 		return co_wrap(err, "RUN %.100s", step->argv[step->n_argv - 1]);
-	}
 	if (r < 0)
 		return r;
 	return res.status || res.timed_out || res.output_cut ? failed(step, &res, &run, err) : 0;
@@ -177,6 +175,6 @@ int op_run(struct co_exec *x, struct stage_run *st, const struct co_step *step,
 	if (!r)
 		r = run_process(x, st, step, root, &m, err);
 	mask_bus_end(&x->mask);
-	mounts_close(&m);
+	mounts_close(x, &m);
 	return r;
 }

@@ -73,7 +73,7 @@ static int end_worker(struct schedule *s, struct worker *w, struct co_err *err)
 			*err = w->err;
 		r = err->code;
 	} else if (!err->code) {
-		r = stage_replay(s->x, w->st, w->layers, w->n_layers, err);
+		r = stage_replay(s->x, w->st, w->made, w->n_made, err);
 	}
 	worker_release(w);
 	s->running--;

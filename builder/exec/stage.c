@@ -11,6 +11,12 @@ void stage_add_layer(struct co_exec *x, struct stage_run *st, const struct co_la
 	*co_arena_push(x->a, st->config.diff_ids, st->config.n_diff_ids) = layer->diff_id;
 }
 
+void stage_add_entry(struct co_exec *x, struct stage_run *st, const struct co_cache_entry *e)
+{
+	stage_add_layer(x, st, &e->layer);
+	*co_arena_push(x->a, st->entries, st->n_entries) = *e;
+}
+
 void stage_from_base(struct co_exec *x, struct stage_run *st, const struct co_base *base)
 {
 	co_config_copy(&st->config, x->a, &base->config);
@@ -84,29 +90,46 @@ int stage_begin(struct co_exec *x, unsigned index, struct co_err *err)
 	return 0;
 }
 
-/* Brings the blobs of base layers that are not here yet, in parallel. */
-static int fetch_missing(struct co_exec *x, struct stage_run *st, struct co_err *err)
+/* In parallel, from where each is: a place of the cache, or the base image's repository. */
+int stage_fetch(struct co_exec *x, struct stage_run *st, bool even_unpacked, struct co_err *err)
 {
 	struct co_blob_job *jobs = co_xcalloc(st->n_layers + 1, sizeof(*jobs));
-	size_t n = 0;
+	struct co_layer *cached = co_xcalloc(st->n_layers + 1, sizeof(*cached));
+	size_t n = 0, n_cached = 0;
 	for (size_t i = 0; i < st->n_layers; i++) {
 		const struct co_layer *l = &st->layers[i];
 		char path[512];
 		int64_t size;
-		if (co_store_layer_path(x->o->store, &l->diff_id, path, sizeof(path)) ||
+		if ((!even_unpacked &&
+		     co_store_layer_path(x->o->store, &l->diff_id, path, sizeof(path))) ||
 		    co_store_has(x->o->store, &l->desc.digest, &size))
 			continue;
-		jobs[n++].desc = l->desc;
+		if (l->place)
+			cached[n_cached++] = *l;
+		else
+			jobs[n++].desc = l->desc;
 	}
-	int r = 0;
+	int r = n_cached ? co_cache_fetch(x->o->cache, cached, n_cached, err) : 0;
+	free(cached);
 	struct co_ref ref;
-	if (n && !st->base)
+	if (n && !r && !st->base)
 		r = co_fail(err, CO_E_INTERNAL, "a layer of this build vanished from the store");
 	if (n && !r)
 		r = co_ref_parse(&ref, st->base->name, err);
 	if (n && !r)
 		r = co_registry_fetch(x->o->registry, x->o->store, &ref, jobs, n, err);
 	free(jobs);
+	return r;
+}
+
+/* A damaged layer of the base is an error; one that the cache gave is a miss. */
+static int add_layer(struct co_exec *x, struct stage_run *st, struct co_err *err)
+{
+	const struct co_layer *l = &st->layers[st->fs_layers];
+	int r = co_rootfs_add_layer(st->fs, l, err);
+	bool of_base = st->base && st->fs_layers < st->base->n_layers;
+	if ((r == CO_E_INTEGRITY || r == CO_E_INVALID) && !of_base)
+		co_cache_lose(x->o->cache, l);
 	return r;
 }
 
@@ -119,9 +142,9 @@ int stage_materialise(struct co_exec *x, struct stage_run *st, struct co_err *er
 		st->fs_layers = 0;
 	}
 	if (!r && st->fs_layers < st->n_layers)
-		r = fetch_missing(x, st, err);
+		r = stage_fetch(x, st, false, err);
 	while (r == 0 && st->fs_layers < st->n_layers) {
-		r = co_rootfs_add_layer(st->fs, &st->layers[st->fs_layers], err);
+		r = add_layer(x, st, err);
 		if (!r)
 			st->fs_layers++;
 	}

@@ -3,7 +3,16 @@
  * A step that makes a layer: key, cache, else begin → op → commit → cache.
  */
 #include "exec-internal.h"
+#include <cooper/clock.h>
+#include <cooper/fetch.h>
 #include <stdlib.h>
+
+/* One download whose content is known beforehand: no server is asked for a hit. */
+static bool is_pinned(const struct co_step *s)
+{
+	return s->checksum && co_starts(s->checksum, "sha256:") && s->n_sources == 1 &&
+	       !s->n_bodies && co_url_is_http(s->sources[0]);
+}
 
 static int copy_key(struct co_exec *x, struct stage_run *st, const struct co_step *step,
 		    struct pending_step *w, struct co_err *err)
@@ -16,15 +25,48 @@ static int copy_key(struct co_exec *x, struct stage_run *st, const struct co_ste
 		r = origin_key(x, &step->from, &st->config.platform, d, &known, err);
 	if (r < 0)
 		return r;
+	if (is_pinned(step)) {
+		known = true;
+		co_digest_of(d, step->checksum, strlen(step->checksum));
+	}
 	if (!known) {
 		r = copy_job_open(x, st, step, &w->job, err);
 		w->has_job = r == 0;
+		struct explain_files files = {.x = x, .p = w};
+		w->job.copy.seen = x->o->project ? explain_file : NULL;
+		w->job.copy.seen_ctx = &files;
 		if (!r)
 			r = co_copy_digest(&w->job.copy, d, err);
+		w->job.copy.seen = NULL;
 	}
 	w->content = d;
 	w->n_content = 1;
 	return r;
+}
+
+/* --link: the layer does not depend on those below it, so neither does its key. Names of users are
+ * looked up in the tree, and with --chmod BuildKit makes an ordinary copy. */
+static bool is_apart(const struct co_step *s)
+{
+	if ((s->op != CO_OP_COPY && s->op != CO_OP_ADD) || !s->link || s->chmod)
+		return false;
+	return !s->chown || s->chown[strspn(s->chown, "0123456789:")] == '\0';
+}
+
+/* What below a step can change its result. */
+static void step_state(const struct stage_run *st, const struct co_step *step,
+		       struct co_digest *out)
+{
+	struct co_config nothing;
+	if (step->op != CO_OP_COPY && step->op != CO_OP_ADD) {
+		co_key_state(out, &st->config);
+	} else if (is_apart(step)) {
+		co_config_init(&nothing, &st->config.platform);
+		co_key_tree(out, &nothing);
+	} else {
+		/* sources and destination are expanded already: the environment counts no more */
+		co_key_tree(out, &st->config);
+	}
 }
 
 static int step_key(struct co_exec *x, struct stage_run *st, const struct co_step *step,
@@ -38,7 +80,7 @@ static int step_key(struct co_exec *x, struct stage_run *st, const struct co_ste
 	if (r < 0)
 		return r;
 	struct co_digest state;
-	co_key_state(&state, &st->config);
+	step_state(st, step, &state);
 	struct co_key_inputs in = {.content = w->content,
 				   .n_content = w->n_content,
 				   .epoch = x->o->layer.epoch,
@@ -79,6 +121,27 @@ static int execute(struct co_exec *x, struct stage_run *st, const struct co_step
 	return co_rootfs_commit(st->fs, &x->o->layer, layer, err);
 }
 
+/* The same in a tree of its own. */
+static int execute_apart(struct co_exec *x, struct stage_run *st, const struct co_step *step,
+			 struct pending_step *w, struct co_layer *layer, struct co_err *err)
+{
+	struct co_rootfs *fs;
+	const struct co_root *root;
+	int r = co_rootfs_open(&fs, x->o->store, x->o->rootfs_backend, x->owners, x->o->bus, err);
+	if (r < 0)
+		return r;
+	r = co_rootfs_begin(fs, &root, err);
+	if (!r) {
+		r = dispatch(x, st, step, w, root, err);
+		if (r < 0)
+			co_rootfs_abort(fs);
+		else
+			r = co_rootfs_commit(fs, &x->o->layer, layer, err);
+	}
+	co_rootfs_close(fs);
+	return r;
+}
+
 /* The same content in another encoding is not what was asked for. */
 static bool encoding_fits(const struct co_exec *x, const struct co_layer *l)
 {
@@ -112,13 +175,19 @@ int step_lookup(struct co_exec *x, struct stage_run *st, struct pending_step *p,
 	p->looked_up = true;
 	*hit = !x->o->no_cache && co_cache_get(x->o->cache, &p->key, &p->layer) &&
 	       encoding_fits(x, &p->layer);
+	explain_step(x, st, p, *hit);
 	return 0;
 }
 
 int step_work(struct co_exec *x, struct stage_run *st, struct pending_step *p, struct co_err *err)
 {
-	int r = execute(x, st, &p->step, p, &p->layer, err);
-	return r ? r : co_cache_put(x->o->cache, &p->key, &p->layer, err);
+	int64_t start = co_mono_ns();
+	p->apart = is_apart(&p->step);
+	int r = p->apart ? execute_apart(x, st, &p->step, p, &p->layer, err)
+			 : execute(x, st, &p->step, p, &p->layer, err);
+	return r ? r
+		 : co_cache_put(x->o->cache, &p->key, &p->layer, p->step.title,
+				co_mono_ns() - start, err);
 }
 
 void step_drop(struct pending_step *p)

@@ -89,8 +89,9 @@ static int one_step(struct co_exec *x, struct stage_run *st, bool cached_only, s
 	if (r < 0 && step->insn)
 		r = step_fail_at(x, step, err);
 	if (!r && step->layer)
-		stage_add_layer(x, st, &st->pending.layer);
-	if (!r && step->layer && !hit)
+		stage_add_entry(x, st, &(struct co_cache_entry){.key = st->pending.key,
+								.layer = st->pending.layer});
+	if (!r && step->layer && !hit && !st->pending.apart)
 		st->fs_layers = st->n_layers;
 	if (!r)
 		r = walk_apply(x, st, step, err);
@@ -109,8 +110,8 @@ int stage_walk(struct co_exec *x, struct stage_run *st, bool cached_only, struct
 	return r;
 }
 
-int stage_replay(struct co_exec *x, struct stage_run *st, const struct co_layer *layers, size_t n,
-		 struct co_err *err)
+int stage_replay(struct co_exec *x, struct stage_run *st, const struct co_cache_entry *made,
+		 size_t n, struct co_err *err)
 {
 	int r = 0;
 	size_t used = 0;
@@ -121,7 +122,7 @@ int stage_replay(struct co_exec *x, struct stage_run *st, const struct co_layer 
 		if (!r && step.layer && used == n)
 			r = co_fail(err, CO_E_INTERNAL, "a worker gave too few layers");
 		if (!r && step.layer)
-			stage_add_layer(x, st, &layers[used++]);
+			stage_add_entry(x, st, &made[used++]);
 		if (!r)
 			r = walk_apply(x, st, &step, err);
 	}

@@ -84,18 +84,20 @@ static _Noreturn void work(struct co_exec *x, struct stage_run *st, int fd)
 	struct co_err err = CO_ERR_INIT;
 	struct co_exec_opts o = *x->o;
 	struct co_bus bus = {.emit = send_event, .ctx = &fd};
-	size_t before = st->n_layers;
+	size_t before = st->n_entries;
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
-	o.bus = &bus;
+	/* everyone who has this bus (store, registry, cache) speaks through the pipe from now on */
+	if (o.bus)
+		*o.bus = bus;
 	x->o = &o;
 	x->sandbox = NULL;
 	int r = borrow_trees(x, &err);
 	if (!r)
 		r = stage_walk(x, st, false, &err);
-	for (size_t i = before; r == 0 && i < st->n_layers; i++) {
-		struct co_layer l = st->layers[i];
-		l.desc.annotations = NULL;
-		send_frame(fd, FRAME_LAYER, &l, sizeof(l));
+	for (size_t i = before; r == 0 && i < st->n_entries; i++) {
+		struct co_cache_entry e = st->entries[i];
+		e.layer.desc.annotations = NULL;
+		send_frame(fd, FRAME_LAYER, &e, sizeof(e));
 	}
 	for (size_t i = 0; i < x->plan->n_stages; i++) {
 		step_drop(&x->stages[i].pending);
@@ -179,8 +181,8 @@ static void take_frame(struct worker *w, struct co_exec *x, const struct frame *
 		take_event(x, data, f->len);
 		break;
 	case FRAME_LAYER:
-		w->layers = co_xrealloc(w->layers, w->n_layers + 1, sizeof(*w->layers));
-		memcpy(&w->layers[w->n_layers++], data, sizeof(*w->layers));
+		w->made = co_xrealloc(w->made, w->n_made + 1, sizeof(*w->made));
+		memcpy(&w->made[w->n_made++], data, sizeof(*w->made));
 		break;
 	case FRAME_FAILED:
 		memcpy(&w->err, data, sizeof(w->err));
@@ -240,7 +242,7 @@ void worker_stop(struct worker *w)
 void worker_release(struct worker *w)
 {
 	close(w->fd);
-	free(w->layers);
+	free(w->made);
 	co_buf_release(&w->in);
 	memset(w, 0, sizeof(*w));
 }

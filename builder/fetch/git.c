@@ -4,9 +4,8 @@
  * (CVE-2022-39253), no user or system configuration, and a subdirectory is opened inside the
  * checkout only (CVE-2026-33748, CVE-2026-44517).
  */
-#include <cooper/arena.h>
+#include "git-internal.h"
 #include <cooper/auto.h>
-#include <cooper/fetch.h>
 #include <cooper/fs.h>
 #include <cooper/inroot.h>
 #include <cooper/proc.h>
@@ -18,83 +17,24 @@
 
 #define GIT_TIMEOUT_S 1800
 
-/* A git URL taken apart. Strings in the arena. */
-struct git_url {
-	const char *remote, *ref, *subdir, *checksum;
-	bool keep_git_dir, has_keep;
-	bool no_submodules;
-};
-
-bool co_url_is_git(const char *s)
-{
-	if (co_starts(s, "git://") || co_starts(s, "ssh://") || co_starts(s, "git@"))
-		return true;
-	if (!co_starts(s, "http://") && !co_starts(s, "https://"))
-		return false;
-	size_t n = strcspn(s, "?#");
-	return n > 4 && !strncmp(s + n - 4, ".git", 4);
-}
-
-static int set_query(struct git_url *g, struct co_arena *a, const char *item, struct co_err *err)
-{
-	size_t n = strcspn(item, "=");
-	const char *value = item[n] ? item + n + 1 : "";
-	char *key = co_arena_strndup(a, item, n);
-	if (!strcmp(key, "ref") || !strcmp(key, "tag") || !strcmp(key, "branch") ||
-	    !strcmp(key, "commit")) {
-		const char *pre = !strcmp(key, "tag")	   ? "refs/tags/"
-				  : !strcmp(key, "branch") ? "refs/heads/"
-							   : "";
-		g->ref = co_arena_printf(a, "%s%s", pre, value);
-	} else if (!strcmp(key, "subdir")) {
-		g->subdir = value;
-	} else if (!strcmp(key, "checksum")) {
-		g->checksum = value;
-	} else if (!strcmp(key, "keep-git-dir")) {
-		g->has_keep = true;
-		g->keep_git_dir = !*value || co_ieq(value, "true") || !strcmp(value, "1");
-	} else if (!strcmp(key, "submodules")) {
-		g->no_submodules = co_ieq(value, "false") || !strcmp(value, "0");
-	} else {
-		return co_fail(err, CO_E_SYNTAX, "unexpected query \"%s\" in a git URL", key);
-	}
-	return 0;
-}
-
-static int parse_url(struct git_url *g, struct co_arena *a, const char *url, struct co_err *err)
-{
-	memset(g, 0, sizeof(*g));
-	size_t n = strcspn(url, "?#");
-	g->remote = co_arena_strndup(a, url, n);
-	const char *rest = url + n;
-	if (*rest == '?') {
-		size_t q = strcspn(++rest, "#");
-		char *query = co_arena_strndup(a, rest, q);
-		char *save = NULL;
-		for (char *t = strtok_r(query, "&", &save); t; t = strtok_r(NULL, "&", &save)) {
-			int r = set_query(g, a, t, err);
-			if (r < 0)
-				return r;
-		}
-		rest += q;
-	}
-	if (*rest == '#') {
-		size_t r = strcspn(++rest, ":");
-		if (r)
-			g->ref = co_arena_strndup(a, rest, r);
-		if (rest[r])
-			g->subdir = rest + r + 1;
-	}
-	if (g->ref && g->ref[0] == '-')
-		return co_fail(err, CO_E_SYNTAX, "a git ref can not start with \"-\"");
-	return 0;
-}
-
 struct git {
 	int dir; /* borrowed */
 	const char *const *env;
-	const char *config; /* extra -c value or NULL */
+	struct co_arena *a;
+	const struct git_url *url;
 };
+
+/* The first line of what git says, with the password taken out of the address. */
+static int git_failed(const struct git *g, const char *verb, const char *said, struct co_err *err)
+{
+	size_t len = strcspn(said, "\n");
+	const char *line = co_arena_strndup(g->a, said, len > 400 ? 400 : len);
+	const char *at = strstr(line, g->url->remote);
+	if (at)
+		line = co_arena_printf(g->a, "%.*s%s%s", (int)(at - line), line, g->url->shown,
+				       at + strlen(g->url->remote));
+	return co_fail(err, CO_E_NETWORK, "git %s: %s", verb, line);
+}
 
 /* argv after "git"; at most 16 words. */
 static int git_run(const struct git *g, const char *const *words, struct co_buf *out,
@@ -110,10 +50,6 @@ static int git_run(const struct git *g, const char *const *words, struct co_buf 
 				"-c",
 				"core.autocrlf=false"};
 	size_t n = 9;
-	if (g->config) {
-		argv[n++] = "-c";
-		argv[n++] = g->config;
-	}
 	for (size_t i = 0; words[i] && n < 38; i++)
 		argv[n++] = words[i];
 	auto_buf errs = CO_BUF_INIT(CO_BUF_SMALL);
@@ -126,51 +62,102 @@ static int git_run(const struct git *g, const char *const *words, struct co_buf 
 	}
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return 0;
-	size_t len = strcspn(co_buf_str(&errs), "\n");
-	return co_fail(err, CO_E_NETWORK, "git %s: %.*s", words[0], (int)(len > 400 ? 400 : len),
-		       co_buf_str(&errs));
+	return git_failed(g, words[0], co_buf_str(&errs), err);
 }
 
-static int checkout(const struct git *g, const struct git_url *u, char commit[65],
-		    struct co_err *err)
+/* Shallow first; servers of plain files can not do that, and some refuse to give a bare commit id,
+ * or do not know a short one: then everything is brought. */
+static int fetch(const struct git *g, const char **what, struct co_err *err)
 {
-	const char *ref = u->ref ? u->ref : "HEAD";
-	auto_buf out = CO_BUF_INIT(CO_BUF_SMALL);
-	int r = git_run(g, (const char *[]){"init", "-q", ".", NULL}, NULL, err);
-	if (!r)
-		r = git_run(g, (const char *[]){"remote", "add", "origin", u->remote, NULL}, NULL,
-			    err);
+	const char *ref = g->url->ref ? g->url->ref : "HEAD";
+	struct co_err first = CO_ERR_INIT, second = CO_ERR_INIT;
+	*what = "FETCH_HEAD";
+	int r = git_run(g,
+			(const char *[]){"fetch", "-q", "--depth=1", "--no-tags", "origin", "--",
+					 ref, NULL},
+			NULL, &first);
+	if (r < 0)
+		r = git_run(g,
+			    (const char *[]){"fetch", "-q", "--no-tags", "origin", "--", ref, NULL},
+			    NULL, &second);
+	if (r == 0)
+		return 0;
+	*what = co_arena_printf(g->a, "%s^{commit}", ref);
+	r = git_run(g,
+		    (const char *[]){"fetch", "-q", "--tags", "origin",
+				     "+refs/heads/*:refs/remotes/origin/*", NULL},
+		    NULL, err);
 	if (r < 0)
 		return r;
-	/* shallow first; a server that refuses a bare commit id gives everything */
+	if (git_run(g, (const char *[]){"rev-parse", "-q", "--verify", *what, NULL}, NULL, &first))
+		return co_fail(err, CO_E_NOT_FOUND, "no ref or commit %s", ref);
+	return 0;
+}
+
+static int commit_facts(const struct git *g, char commit[65], int64_t *when, struct co_err *err)
+{
+	auto_buf out = CO_BUF_INIT(CO_BUF_SMALL);
+	int r = git_run(g, (const char *[]){"log", "-1", "--format=%H %ct", "HEAD", NULL}, &out,
+			err);
+	if (r < 0)
+		return r;
+	const char *text = co_buf_str(&out);
+	size_t n = strspn(text, "0123456789abcdef");
+	if (n < 40 || n > 64 || text[n] != ' ')
+		return co_fail(err, CO_E_INVALID, "git gave no commit id");
+	memcpy(commit, text, n);
+	commit[n] = '\0';
+	const char *time = co_arena_strndup(g->a, text + n + 1, strcspn(text + n + 1, "\n"));
+	if (!co_parse_i64(time, when) || *when < 0)
+		*when = 0;
+	return 0;
+}
+
+static int begin(const struct git *g, const char *format, struct co_err *err)
+{
+	const char *words[] = {"init", "-q", ".", format, NULL};
+	int r = git_run(g, words, NULL, err);
+	if (r < 0)
+		return r;
+	return git_run(g, (const char *[]){"remote", "add", "origin", g->url->remote, NULL}, NULL,
+		       err);
+}
+
+/* Which hash a repository uses shows only when it is asked for something. */
+static int fetch_any(const struct git *g, const char **what, struct co_err *err)
+{
 	struct co_err first = CO_ERR_INIT;
-	r = git_run(g,
-		    (const char *[]){"fetch", "-q", "--depth=1", "--no-tags", "origin", "--", ref,
-				     NULL},
-		    NULL, &first);
-	const char *what = "FETCH_HEAD";
-	if (r < 0) {
-		r = git_run(g,
-			    (const char *[]){"fetch", "-q", "--tags", "origin",
-					     "+refs/heads/*:refs/remotes/origin/*", NULL},
-			    NULL, err);
-		what = ref;
+	int r = begin(g, NULL, err);
+	if (r < 0)
+		return r;
+	r = fetch(g, what, &first);
+	if (r < 0 && strstr(first.msg, "mismatched algorithms")) {
+		r = co_remove_tree(g->dir, ".git", err);
+		if (!r)
+			r = begin(g, "--object-format=sha256", err);
+		return r ? r : fetch(g, what, err);
 	}
+	if (r < 0)
+		*err = first;
+	return r;
+}
+
+static int checkout(const struct git *g, char commit[65], int64_t *when, struct co_err *err)
+{
+	const struct git_url *u = g->url;
+	const char *what = NULL;
+	int r = fetch_any(g, &what, err);
 	if (!r)
 		r = git_run(g,
 			    (const char *[]){"checkout", "-q", "--force", "--detach", what, NULL},
 			    NULL, err);
 	if (!r)
-		r = git_run(g, (const char *[]){"rev-parse", "HEAD", NULL}, &out, err);
-	if (r < 0)
+		r = commit_facts(g, commit, when, err);
+	/* before anything else of it is used */
+	if (!r && u->checksum && !co_starts(commit, u->checksum))
+		r = co_fail(err, CO_E_INTEGRITY, "commit is %s, expected %s", commit, u->checksum);
+	if (r < 0 || u->no_submodules)
 		return r;
-	size_t n = strspn(co_buf_str(&out), "0123456789abcdef");
-	if (n < 40 || n > 64)
-		return co_fail(err, CO_E_INVALID, "git gave no commit id");
-	memcpy(commit, co_buf_str(&out), n);
-	commit[n] = '\0';
-	if (u->no_submodules)
-		return 0;
 	return git_run(g,
 		       (const char *[]){"submodule", "update", "-q", "--init", "--recursive",
 					"--depth=1", NULL},
@@ -180,8 +167,9 @@ static int checkout(const struct git *g, const struct git_url *u, char commit[65
 static int open_tree(struct co_context *out, int dirfd, const struct git_url *u, bool keep,
 		     struct co_err *err)
 {
-	if (!keep && co_remove_tree(dirfd, ".git", err) < 0)
-		return err->code;
+	int r = git_tree_settle(dirfd, keep, u->times_of_checkout ? -1 : out->epoch, err);
+	if (r < 0)
+		return r;
 	auto_fd fd = co_inroot_open(dirfd, u->subdir ? u->subdir : "", O_RDONLY | O_DIRECTORY, 0);
 	if (fd < 0)
 		return co_fail_sys(err, "subdirectory %s of the git tree",
@@ -190,13 +178,27 @@ static int open_tree(struct co_context *out, int dirfd, const struct git_url *u,
 	return 0;
 }
 
+/* The secret goes only to the host of the URL (not to those of submodules), and it is not among the
+ * arguments, which every user of the machine can read. */
+static void add_auth(const char **env, size_t n, struct co_arena *a, const struct git_url *u,
+		     const char *header)
+{
+	const char *host = strstr(u->shown, "://");
+	size_t len = host ? (size_t)(host + 3 - u->shown) + strcspn(host + 3, "/") : 0;
+	env[n++] = "GIT_CONFIG_COUNT=1";
+	env[n++] =
+		co_arena_printf(a, "GIT_CONFIG_KEY_0=http.%.*s/.extraHeader", (int)len, u->shown);
+	env[n++] = co_arena_printf(a, "GIT_CONFIG_VALUE_0=Authorization: %s", header);
+	env[n] = NULL;
+}
+
 int co_fetch_git(struct co_context *out, struct co_store *s, const char *url,
 		 const struct co_git_opts *opts, char commit[65], struct co_err *err)
 {
 	auto_arena a = CO_ARENA_INIT;
 	struct git_url u;
 	struct co_context c = {.epoch = -1, .temporary = true, .root = {.fd = -1}};
-	int r = parse_url(&u, &a, url, err);
+	int r = git_url_parse(&u, &a, url, opts, err);
 	if (r < 0)
 		return r;
 	int tmp = co_store_tmp_fd(s, err);
@@ -207,28 +209,25 @@ int co_fetch_git(struct co_context *out, struct co_store *s, const char *url,
 	if (dir < 0)
 		return err->code;
 	const char *path = getenv("PATH"), *sock = getenv("SSH_AUTH_SOCK");
-	const char *env[] = {co_arena_printf(&a, "PATH=%s", path ? path : "/usr/bin:/bin"),
-			     "HOME=/nonexistent",
-			     "GIT_CONFIG_NOSYSTEM=1",
-			     "GIT_CONFIG_GLOBAL=/dev/null",
-			     "GIT_TERMINAL_PROMPT=0",
-			     "LC_ALL=C",
-			     sock ? co_arena_printf(&a, "SSH_AUTH_SOCK=%s", sock) : NULL,
-			     NULL};
-	struct git g = {.dir = dir, .env = env};
+	const char *env[12] = {co_arena_printf(&a, "PATH=%s", path ? path : "/usr/bin:/bin"),
+			       "HOME=/nonexistent",
+			       "GIT_CONFIG_NOSYSTEM=1",
+			       "GIT_CONFIG_GLOBAL=/dev/null",
+			       "GIT_TERMINAL_PROMPT=0",
+			       "LC_ALL=C"};
+	size_t n = 6;
+	if (sock)
+		env[n++] = co_arena_printf(&a, "SSH_AUTH_SOCK=%s", sock);
 	if (opts && opts->auth_header)
-		g.config = co_arena_printf(&a, "http.extraHeader=Authorization: %s",
-					   opts->auth_header);
-	r = checkout(&g, &u, commit, err);
-	const char *sum = opts && opts->checksum ? opts->checksum : u.checksum;
-	if (!r && sum && !co_starts(commit, sum))
-		r = co_fail(err, CO_E_INTEGRITY, "commit is %s, expected %s", commit, sum);
+		add_auth(env, n, &a, &u, opts->auth_header);
+	struct git g = {.dir = dir, .env = env, .a = &a, .url = &u};
+	r = checkout(&g, commit, &c.epoch, err);
 	bool keep = u.has_keep ? u.keep_git_dir : opts && opts->keep_git_dir;
 	if (!r)
 		r = open_tree(&c, dir, &u, keep, err);
 	if (r < 0)
-		return co_wrap(err, "%s", u.remote);
-	c.describe = co_xasprintf("git %s", u.remote);
+		return co_wrap(err, "%s", u.shown);
+	c.describe = co_xasprintf("git %s", u.shown);
 	*out = c;
 	return 0;
 }

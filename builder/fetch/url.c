@@ -30,14 +30,11 @@ int co_fetch_url(struct co_fetched *out, struct co_store *s, struct co_registry 
 {
 	struct co_fetched f = {.fd = -1, .mtime = -1};
 	struct co_digest want = {0};
-	if (checksum && *checksum) {
-		int e = co_digest_parse(&want, checksum, err);
-		if (!e && want.alg != CO_SHA256)
-			e = co_fail(err, CO_E_SYNTAX, "only sha256 checksums are supported");
-		if (e < 0) {
-			co_hint(err, "write --checksum=sha256:<64 hex digits>");
-			return co_wrap(err, "--checksum");
-		}
+	struct co_err bad = CO_ERR_INIT;
+	if (checksum && *checksum &&
+	    (co_digest_parse(&want, checksum, &bad) < 0 || want.alg != CO_SHA256)) {
+		co_fail(err, CO_E_SYNTAX, "--checksum=%s: not a sha256 checksum", checksum);
+		return co_hint(err, "write --checksum=sha256:<64 hex digits>");
 	}
 	int tmp = co_store_tmp_fd(s, err);
 	if (tmp < 0)

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #define DOCKERFILE_MAX (16u << 20)
+#define MAX_LOSSES     8
 
 /* 1. Where we work: store, client, namespaces. */
 static int open_place(struct build *b, struct co_err *err)
@@ -20,9 +21,7 @@ static int open_place(struct build *b, struct co_err *err)
 	ro.bus = b->bus;
 	if (!r)
 		r = co_registry_open(&b->registry, &ro, err);
-	if (!r)
-		r = co_cache_open(&b->cache, b->store, b->bus, err);
-	return r;
+	return r ? r : cache_open(b, err);
 }
 
 static int parse_tags(struct build *b, struct co_err *err)
@@ -131,6 +130,8 @@ static void exec_opts(struct build *b, struct co_exec_opts *x)
 				   .place = b->place,
 				   .sandbox = o->sandbox,
 				   .no_cache = o->no_cache,
+				   .project = b->project[0] ? b->project : NULL,
+				   .explain = o->explain_cache,
 				   .secrets = o->secrets,
 				   .n_secrets = o->n_secrets,
 				   .ssh = o->ssh,
@@ -214,35 +215,82 @@ static int preview(struct build *b, struct co_err *err)
 	return r;
 }
 
-static int build_platform(struct build *b, const struct co_platform *platform,
-			  struct co_descriptor *desc, struct co_digest *config, struct co_err *err)
+/* A layer that the image has and the store has not: where is it? */
+static int note_sources(struct build *b, struct co_exec *x, const struct co_built *built,
+			struct co_err *err)
+{
+	struct co_ref base;
+	int r = 0;
+	for (size_t i = 0; r == 0 && i < built->n_layers; i++) {
+		const struct co_layer *l = &built->layers[i];
+		if (co_store_has(b->store, &l->desc.digest, NULL))
+			continue;
+		const struct co_ref *from = co_cache_repo(b->cache, l->place);
+		if (!from && l->place) /* a directory: it may be gone tomorrow */
+			return co_exec_fetch(x, err);
+		if (!from && built->base && co_ref_parse(&base, built->base->name, err) == 0)
+			from = &base;
+		if (from)
+			r = source_note(b->store, &l->desc.digest, from, err);
+	}
+	return r;
+}
+
+static int run_plan(struct build *b, const struct co_plan *plan, struct co_descriptor *desc,
+		    struct co_digest *config, struct co_err *err)
 {
 	const struct co_build_opts *o = b->o;
-	struct co_plan_opts po;
-	struct co_plan *plan;
-	plan_opts(b, platform, &po);
 	struct co_exec *x = NULL;
 	struct co_exec_opts xo;
 	struct co_built built = {0};
-	int r = co_plan_make(&plan, &b->arena, b->ast, &po, err);
-	if (!r)
-		r = epoch_choose(b, plan, err);
-	if (r < 0)
-		return r;
+	size_t before = b->n_entries;
+	b->n_facts = 0;
 	exec_opts(b, &xo);
-	special_unused(b, plan);
-	co_emit(b->bus, (struct co_event){.kind = CO_EV_BUILD_START,
-					  .name = b->source.name,
-					  .count = (int)plan->n_steps});
-	r = co_exec_open(&x, plan, &xo, &b->arena, err);
+	int r = co_exec_open(&x, plan, &xo, &b->arena, err);
 	if (!r)
 		r = co_exec_run(x, &built, err);
 	if (!r)
 		r = finish_image(b, x, &built, desc, config, err);
-	if (!r && o->n_platforms <= 1 && !b->as_index)
+	bool files = false;
+	for (size_t i = 0; i < o->n_outputs; i++)
+		files |= o->outputs[i].kind != CO_OUT_LOCAL;
+	if (!r && files)
+		r = co_exec_fetch(x, err);
+	if (!r && o->n_platforms <= 1)
 		r = outputs_write(b, desc, x, err);
+	if (!r)
+		r = note_sources(b, x, &built, err);
+	if (x) {
+		b->n_entries = before;
+		cache_collect(b, x);
+	}
 	co_exec_close(x);
 	return r;
+}
+
+static int build_platform(struct build *b, const struct co_platform *platform,
+			  struct co_descriptor *desc, struct co_digest *config, struct co_err *err)
+{
+	struct co_plan_opts po;
+	struct co_plan *plan;
+	plan_opts(b, platform, &po);
+	int r = co_plan_make(&plan, &b->arena, b->ast, &po, err);
+	if (r < 0)
+		return r;
+	cache_expect(b, platform);
+	co_emit(b->bus, (struct co_event){.kind = CO_EV_BUILD_START,
+					  .name = b->source.name,
+					  .count = (int)plan->n_steps});
+	/* a layer that a cache promised and did not give is a miss, never a failure */
+	for (unsigned i = 0;; i++) {
+		r = run_plan(b, plan, desc, config, err);
+		if (r == 0 || r == CO_E_INTERRUPTED || i == MAX_LOSSES ||
+		    !co_cache_lost(b->cache))
+			return r;
+		if (i + 1 == MAX_LOSSES)
+			co_cache_read_none(b->cache);
+		co_err_clear(err);
+	}
 }
 
 static int build_all(struct build *b, struct co_build_result *res, struct co_err *err)
@@ -277,6 +325,7 @@ static int publish(struct build *b, struct co_build_result *res, struct co_err *
 	if (!r && b->o->push)
 		r = co_registry_push(b->registry, b->store, &res->desc, b->refs, b->n_refs,
 				     b->mounts, b->n_mounts, err);
+	b->pushed = b->o->push && !r;
 	if (!r)
 		r = outputs_files(b, res, err);
 	if (r < 0)
@@ -311,6 +360,20 @@ static int run(struct build *b, struct co_build_result *res, struct co_err *err)
 		r = build_all(b, res, err);
 	if (!r)
 		r = publish(b, res, err);
+	/* a cached layer went away before it could be mounted: everything is made here then */
+	if (r == CO_E_NOT_FOUND && b->from_places && !b->pushed && b->o->push) {
+		co_warn(b->bus, "CacheLost", "cached layers are gone (%s); building without them",
+			err->msg);
+		co_err_clear(err);
+		co_cache_read_none(b->cache);
+		b->n_entries = 0;
+		r = build_all(b, res, err);
+		if (!r)
+			r = publish(b, res, err);
+	}
+	/* steps that were done before a failure are worth keeping */
+	if (b->n_entries && r != CO_E_INTERRUPTED)
+		cache_write(b);
 	return r;
 }
 
@@ -322,6 +385,7 @@ static void release(struct build *b)
 	free(b->source_name);
 	if (b->cache)
 		co_cache_close(b->cache);
+	co_registry_close(b->cache_registry);
 	if (b->registry)
 		co_registry_close(b->registry);
 	if (b->store)

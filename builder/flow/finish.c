@@ -29,11 +29,24 @@ static int put_config(struct build *b, const struct co_config *c, struct co_desc
 	return co_store_put(b->store, text.data, text.len, &out->digest, err);
 }
 
-static json_t *annotations(const struct build *b)
+/* --cache-to type=inline: the records of the image's own layers. */
+static void inline_cache(struct build *b, const struct co_exec *x, json_t *notes)
 {
-	if (!b->o->n_annotations)
-		return NULL;
+	struct co_cache_entry *list = NULL;
+	size_t n = 0;
+	auto_buf text = CO_BUF_INIT(2u << 20);
+	if (!co_cache_wants_inline(b->cache))
+		return;
+	co_exec_entries(x, &list, &n);
+	co_cache_inline(b->cache, list, n, &text);
+	if (text.len && !text.overflow)
+		json_object_set_new(notes, CO_CACHE_INLINE_NOTE, json_string(co_buf_str(&text)));
+}
+
+static json_t *annotations(struct build *b, const struct co_exec *x)
+{
 	json_t *j = json_object();
+	inline_cache(b, x, j);
 	for (size_t i = 0; i < b->o->n_annotations; i++)
 		json_object_set_new(j, b->o->annotations[i].key,
 				    co_json_string(b->o->annotations[i].value));
@@ -71,7 +84,7 @@ int finish_image(struct build *b, struct co_exec *x, struct co_built *built,
 		*d = built->layers[i].desc;
 		layer_type(b, d);
 	}
-	auto_json notes = annotations(b);
+	auto_json notes = annotations(b, x);
 	m.annotations = notes;
 	auto_buf text = CO_BUF_INIT(CO_BUF_TEXT);
 	co_manifest_write(&text, &m);

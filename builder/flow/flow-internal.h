@@ -15,7 +15,15 @@ struct build {
 	struct co_arena arena;
 	struct co_store *store;
 	struct co_registry *registry;
+	struct co_registry *cache_registry; /* with little patience; NULL: no cache there */
 	struct co_cache *cache;
+	struct co_cache_entry *entries; /* of all platforms; arena */
+	size_t n_entries;
+	struct co_cache_entry *facts; /* what the gate found out; arena */
+	size_t n_facts;
+	char project[CO_DIGEST_TEXT]; /* identity, for explanations of misses */
+	bool from_places; /* some came from a place */
+	bool pushed;
 	enum co_place place;
 	struct co_context context;
 	bool has_context;
@@ -56,6 +64,14 @@ int outputs_write(struct build *b, const struct co_descriptor *desc, struct co_e
 		  struct co_err *err) co_must_check;
 int outputs_files(struct build *b, const struct co_build_result *res,
 		  struct co_err *err) co_must_check;
-/* Layers that are not here (a base nothing needed) are fetched now. */
-int need_layers(struct build *b, const struct co_descriptor *desc,
+/* cached.c */
+int cache_open(struct build *b, struct co_err *err) co_must_check;
+void cache_expect(struct build *b, const struct co_platform *platform);
+void cache_collect(struct build *b, const struct co_exec *x);
+void cache_write(struct build *b);
+/* sources.c: where the layers are that an image has and the store has not. */
+int source_note(struct co_store *s, const struct co_digest *blob, const struct co_ref *repo,
 		struct co_err *err) co_must_check;
+/* Brings what is noted. */
+int sources_complete(struct co_store *s, struct co_registry *r, const struct co_descriptor *desc,
+		     struct co_err *err) co_must_check;

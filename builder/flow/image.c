@@ -8,8 +8,6 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#define DOC_MAX (4u << 20)
-
 /* "DIR[:tag]": the part behind the last colon selects, unless a directory of the whole name exists.
  */
 static int from_layout(struct co_store *s, const char *spec, struct co_descriptor *out,
@@ -96,6 +94,9 @@ int co_find_image(struct co_store *s, struct co_registry *r, const char *name,
 	if (!remote &&
 	    co_store_lookup(s, co_ref_str(&ref, full, sizeof(full)), &img, &local) == 0) {
 		*out = img.desc;
+		/* without a network what is there must do: who needs more will say so */
+		if (with_layers && sources_complete(s, r, &img.desc, &local) == CO_E_INTERRUPTED)
+			return co_fail(err, CO_E_INTERRUPTED, "interrupted");
 		return 0;
 	}
 	e = from_registry(s, r, &ref, platform, with_layers, out, err);
@@ -127,31 +128,4 @@ int co_push_image(struct co_store *s, struct co_registry *r, const char *name, c
 	if (!e)
 		e = co_registry_push(r, s, out, &ref, 1, NULL, 0, err);
 	return e;
-}
-
-int need_layers(struct build *b, const struct co_descriptor *desc, struct co_err *err)
-{
-	auto_arena a = CO_ARENA_INIT;
-	auto_free char *text = NULL;
-	size_t len;
-	struct co_manifest m;
-	if (co_media_is_index(desc->media_type) || !b->n_mounts)
-		return 0;
-	int r = co_store_blob_read(b->store, &desc->digest, DOC_MAX, &text, &len, err);
-	if (!r)
-		r = co_manifest_parse(&m, &a, text, len, NULL, err);
-	if (r < 0)
-		return r;
-	struct co_blob_job *jobs = co_xcalloc(m.n_layers + 1, sizeof(*jobs));
-	size_t n = 0;
-	for (size_t i = 0; i < m.n_layers; i++)
-		if (!co_store_has(b->store, &m.layers[i].digest, NULL))
-			jobs[n++].desc = m.layers[i];
-	/* the base of the FROM chain was resolved last */
-	if (n)
-		r = co_registry_fetch(b->registry, b->store, &b->mounts[b->n_mounts - 1], jobs, n,
-				      err);
-	free(jobs);
-	co_manifest_release(&m);
-	return r;
 }

@@ -124,9 +124,7 @@ int outputs_write(struct build *b, const struct co_descriptor *desc, struct co_e
 {
 	for (size_t i = 0; i < b->o->n_outputs; i++) {
 		const struct co_output *o = &b->o->outputs[i];
-		int r = o->kind == CO_OUT_LOCAL ? 0 : need_layers(b, desc, err);
-		if (!r)
-			r = write_one(b, o, desc, x, err);
+		int r = write_one(b, o, desc, x, err);
 		if (r < 0)
 			return co_wrap(err, "output %s", o->dest);
 	}

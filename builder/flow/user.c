@@ -25,13 +25,13 @@ static void release_files(struct account_files *f)
 	free(f->group);
 }
 
-static int read_layers(struct build *b, const struct co_descriptor *image, struct account_files *f,
-		       struct co_err *err)
+static int read_layers(struct build *b, struct co_exec *x, const struct co_descriptor *image,
+		       struct account_files *f, struct co_err *err)
 {
 	auto_arena a = CO_ARENA_INIT;
 	struct co_view v;
 	size_t len;
-	int r = need_layers(b, image, err);
+	int r = co_exec_fetch(x, err);
 	if (!r)
 		r = co_view_open(&v, &a, b->store, image, NULL, err);
 	if (r < 0)
@@ -51,7 +51,7 @@ static int read_files(struct build *b, struct co_exec *x, const struct co_descri
 	if (r < 0)
 		return r;
 	if (!r)
-		return read_layers(b, image, f, err);
+		return read_layers(b, x, image, f, err);
 	f->passwd = co_inroot_slurp(root->fd, "etc/passwd", FILE_MAX, NULL);
 	f->group = co_inroot_slurp(root->fd, "etc/group", FILE_MAX, NULL);
 	return 0;
@@ -59,16 +59,21 @@ static int read_files(struct build *b, struct co_exec *x, const struct co_descri
 
 /* ---- verdicts that were reached before ---- */
 
-static void record_name(const struct co_config *c, char *out, size_t size)
+static void user_key(const struct co_config *c, struct co_digest *out)
 {
-	struct co_digest d;
-	char hex[CO_DIGEST_TEXT];
 	struct co_hash *h = co_hash_new(CO_SHA256);
 	co_hash_field(h, 1, "cooper-user/1", 13);
 	for (size_t i = 0; i < c->n_diff_ids; i++)
 		co_hash_field(h, 2, c->diff_ids[i].bytes, 32);
 	co_hash_field(h, 3, c->user, strlen(c->user));
-	co_hash_done(h, &d);
+	co_hash_done(h, out);
+}
+
+static void record_name(const struct co_config *c, char *out, size_t size)
+{
+	struct co_digest d;
+	char hex[CO_DIGEST_TEXT];
+	user_key(c, &d);
 	snprintf(out, size, "users/%s.json", co_digest_hex(&d, hex));
 }
 
@@ -110,6 +115,49 @@ static void remember(struct build *b, const char *name, const struct co_user_ver
 	}
 }
 
+/* "This user of these layers is not root" is an entry of the cache as well, on the last layer that
+ * was made: a runner that finds all steps cached need not download layers to learn it. */
+static void share_key(const struct co_config *c, struct co_digest *out)
+{
+	struct co_digest d;
+	user_key(c, &d);
+	struct co_hash *h = co_hash_new(CO_SHA256);
+	co_hash_field(h, 1, "cooper-user-is-not-root/1", 25);
+	co_hash_field(h, 2, d.bytes, 32);
+	co_hash_done(h, out);
+}
+
+static bool recall_shared(struct build *b, const struct co_config *c, struct co_user_verdict *v)
+{
+	struct co_digest key;
+	struct co_layer layer;
+	share_key(c, &key);
+	if (b->o->no_cache || !b->o->n_cache_places || !co_cache_get(b->cache, &key, &layer))
+		return false;
+	memset(v, 0, sizeof(*v));
+	return true;
+}
+
+static int share(struct build *b, struct co_exec *x, const struct co_config *c, bool found,
+		 struct co_err *err)
+{
+	struct co_cache_entry *list = NULL, e = {.result = true};
+	struct co_layer layer;
+	size_t n = 0;
+	co_exec_entries(x, &list, &n);
+	while (n && !list[n - 1].result)
+		n--;
+	if (!n || !b->o->n_cache_places)
+		return 0;
+	share_key(c, &e.key);
+	e.layer = list[n - 1].layer;
+	int r = 0;
+	if (!found && !co_cache_get(b->cache, &e.key, &layer))
+		r = co_cache_put(b->cache, &e.key, &e.layer, "the user is not root", 0, err);
+	*co_arena_push(&b->arena, b->facts, b->n_facts) = e;
+	return r;
+}
+
 static int decide(struct build *b, struct co_exec *x, const struct co_config *c,
 		  const struct co_descriptor *image, struct co_user_verdict *v, struct co_err *err)
 {
@@ -121,7 +169,9 @@ static int decide(struct build *b, struct co_exec *x, const struct co_config *c,
 	}
 	record_name(c, name, sizeof(name));
 	if (recall(b, name, v))
-		return 0;
+		return v->root || v->unresolvable ? 0 : share(b, x, c, false, err);
+	if (recall_shared(b, c, v))
+		return share(b, x, c, true, err);
 	struct account_files f = {0};
 	int r = read_files(b, x, image, &f, err);
 	if (!r) {
@@ -129,7 +179,7 @@ static int decide(struct build *b, struct co_exec *x, const struct co_config *c,
 		remember(b, name, v);
 	}
 	release_files(&f);
-	return r;
+	return r || v->root || v->unresolvable ? r : share(b, x, c, false, err);
 }
 
 int gate_user(struct build *b, struct co_exec *x, const struct co_built *built,

@@ -4,6 +4,7 @@
  * Rules: OCI image-spec layer.md; facts in docs/layers.md.
  */
 #include "snapshot-internal.h"
+#include <cooper/str.h>
 #include <fcntl.h>
 #include <stdlib.h>
 
@@ -124,6 +125,12 @@ int layer_add(struct layer_out *l, int dirfd, const char *name, const char *path
 	      const struct co_meta *m, struct co_err *err)
 {
 	auto_arena a = CO_ARENA_INIT;
+	if (co_starts(co_path_base(path), WHITEOUT)) {
+		co_fail(err, CO_E_UNSUPPORTED, "/%s: a layer can not hold a file of this name",
+			path);
+		return co_hint(err, "names that begin with " WHITEOUT
+				    " say in a layer that something was deleted: rename it");
+	}
 	if (S_ISSOCK(m->mode))
 		return layer_drop_socket(l, dirfd, name, path, err);
 	struct co_tar_entry e = {.path = path,

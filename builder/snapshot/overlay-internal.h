@@ -10,6 +10,7 @@
 struct overlay {
 	struct co_digest lowers[MAX_LOWERS]; /* bottom first */
 	size_t n;
+	size_t pushes; /* layers put on top so far */
 	/* the step at work */
 	char name[256]; /* its directory below the store; "" if none */
 	int dir;	/* descriptor of it */
@@ -17,7 +18,7 @@ struct overlay {
 	/* a read-only view of the lowers */
 	char view_name[256];
 	struct co_root view;
-	size_t view_n; /* how many lowers it shows */
+	size_t view_pushes; /* it shows the lowers as they were then */
 };
 
 /* overlay_mount.c: mounts dir/merged from the lowers and, when writable, dir/fs and dir/work. */

@@ -21,8 +21,8 @@ static bool usable(struct co_store *s)
 		return false;
 	bool ok = co_rootfs_overlay.begin(&probe, &root, &err) == 0;
 	/* whiteouts of layers that are unpacked; overlayfs itself refuses them through the mount */
-	ok = ok && mknodat(((struct overlay *)probe.state)->dir, "fs/probe", S_IFCHR,
-			   makedev(0, 0)) == 0;
+	ok = ok &&
+	     mknodat(((struct overlay *)probe.state)->dir, "fs/probe", S_IFCHR, makedev(0, 0)) == 0;
 	co_rootfs_overlay.close(&probe);
 	return ok;
 }
@@ -36,8 +36,18 @@ static int overlay_open(struct co_rootfs *r, struct co_err *err)
 	return 0;
 }
 
+/* overlayfs refuses to stack a directory twice. A layer that comes again hides all that its first
+ * time showed, so that only the last place counts. */
 static int push_lower(struct overlay *o, const struct co_digest *d, struct co_err *err)
 {
+	for (size_t i = 0; i < o->n; i++) {
+		if (!co_digest_eq(&o->lowers[i], d))
+			continue;
+		memmove(&o->lowers[i], &o->lowers[i + 1], (o->n - i - 1) * sizeof(*o->lowers));
+		o->n--;
+		break;
+	}
+	o->pushes++;
 	if (o->n == MAX_LOWERS)
 		return co_fail(err, CO_E_LIMIT, "more than %d layers", MAX_LOWERS);
 	o->lowers[o->n++] = *d;
@@ -176,7 +186,7 @@ static void close_view(struct co_rootfs *r)
 static int view(struct co_rootfs *r, const struct co_root **root, struct co_err *err)
 {
 	struct overlay *o = r->state;
-	if (*o->view_name && o->view_n == o->n) {
+	if (*o->view_name && o->view_pushes == o->pushes) {
 		*root = &o->view;
 		return 0;
 	}
@@ -189,7 +199,7 @@ static int view(struct co_rootfs *r, const struct co_root **root, struct co_err 
 		drop_dir(r, o->view_name);
 		return e;
 	}
-	o->view_n = o->n;
+	o->view_pushes = o->pushes;
 	*root = &o->view;
 	return 0;
 }

@@ -8,16 +8,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* gzip_block.c: one block of input as a run of raw deflate blocks that ends on a byte boundary. */
+/* gzip_block.c: one block of input as one gzip member. */
 #define GZIP_BLOCK (1u << 20)
 struct deflater;
 struct deflater *deflater_new(int level);
 void deflater_free(struct deflater *d); /* NULL is allowed */
 /* Room that out needs for n bytes of input. */
 size_t deflater_bound(size_t n);
-/* Returns the bytes written to out; 0 when the result does not decode (a broken codec). Unless
- * last, further blocks may be appended. */
-size_t deflater_run(struct deflater *d, const uint8_t *in, size_t n, uint8_t *out, bool last);
+/* Returns the bytes written to out; 0 when they do not fit (a broken codec). */
+size_t deflater_run(struct deflater *d, const uint8_t *in, size_t n, uint8_t *out);
 
 /* Number of cores this process may use; at least 1. */
 unsigned usable_cores(void);

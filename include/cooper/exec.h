@@ -29,6 +29,8 @@ struct co_exec_opts {
 	const char *rootfs_backend;
 	struct co_layer_opts layer;
 	bool no_cache;
+	const char *project; /* what is built, for explanations of misses; NULL: none */
+	bool explain;	     /* the user asked for them */
 	const struct co_secret *secrets;
 	size_t n_secrets;
 	const struct co_secret *ssh;
@@ -55,6 +57,10 @@ struct co_exec;
 int co_exec_open(struct co_exec **out, const struct co_plan *plan, const struct co_exec_opts *opts,
 		 struct co_arena *a, struct co_err *err) co_must_check;
 int co_exec_run(struct co_exec *x, struct co_built *out, struct co_err *err) co_must_check;
+/* All steps with a layer that were done or found so far, appended to list (in the arena). */
+void co_exec_entries(const struct co_exec *x, struct co_cache_entry **list, size_t *n);
+/* Brings the blobs of the target's layers into the store. */
+int co_exec_fetch(struct co_exec *x, struct co_err *err) co_must_check;
 /* The target's tree as files, made when it is not there yet (local export, passwd look-up). */
 int co_exec_root(struct co_exec *x, const struct co_root **root, struct co_err *err) co_must_check;
 /* 1: as above, but only when the tree can be had without fetching or unpacking; 0: it can not. */

@@ -76,6 +76,13 @@ struct co_build_opts {
 	double cpus;
 	unsigned timeout_s, jobs;
 	const char *check; /* lint settings; NULL: the directive's */
+	const struct co_cache_place *cache_places;
+	size_t n_cache_places;
+	const char *cache_key;		 /* signs what is written */
+	const char *const *cache_trust;	 /* NULL-ended; NULL: all is believed */
+	const char *const *cache_scopes; /* NULL-ended or NULL */
+	int64_t cache_ttl_s;		 /* 0: any age */
+	bool explain_cache;
 	struct co_registry_opts registry;
 };
 /* What came out. */

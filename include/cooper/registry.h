@@ -79,7 +79,32 @@ int co_registry_push_blob(struct co_registry *r, struct co_store *s, const struc
 int co_registry_put_manifest(struct co_registry *r, const struct co_ref *ref, const void *data,
 			     size_t len, const char *media_type, struct co_err *err) co_must_check;
 int co_registry_blob_exists(struct co_registry *r, const struct co_ref *repo,
-			    const struct co_digest *d, bool *exists, struct co_err *err) co_must_check;
+			    const struct co_digest *d, bool *exists,
+			    struct co_err *err) co_must_check;
+/* Many at once, in parallel: a batch costs about one round trip. Each job tells its own end in
+ * `code` (0, NOT_FOUND, …); the call fails with the first failure that is more than NOT_FOUND, and
+ * then too every job's code counts. */
+struct co_manifest_job {
+	struct co_ref ref;
+	const void *data; /* to put */
+	size_t len;
+	const char *media_type;
+	struct co_buf body;	   /* of a get; the caller sets max and releases */
+	struct co_descriptor desc; /* of a get */
+	int code;
+};
+int co_registry_get_many(struct co_registry *r, struct co_manifest_job *jobs, size_t n,
+			 struct co_err *err) co_must_check;
+int co_registry_put_many(struct co_registry *r, struct co_manifest_job *jobs, size_t n,
+			 struct co_err *err) co_must_check;
+int co_registry_blobs_exist(struct co_registry *r, const struct co_ref *repo,
+			    const struct co_digest *digests, size_t n, bool *exists,
+			    struct co_err *err) co_must_check;
+/* Uploads (or mounts from a repository of the same host) what is not there. */
+int co_registry_push_blobs(struct co_registry *r, struct co_store *s, const struct co_ref *repo,
+			   const struct co_descriptor *blobs, size_t n,
+			   const struct co_ref *mount_from, size_t n_mount,
+			   struct co_err *err) co_must_check;
 /* Sorted; each tag and the list are to be freed. */
 int co_registry_tags(struct co_registry *r, const struct co_ref *repo, char ***tags, size_t *n,
 		     struct co_err *err) co_must_check;

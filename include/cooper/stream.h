@@ -42,9 +42,10 @@ struct co_sink *co_sink_hash(struct co_sink *below, enum co_digest_alg alg, stru
 			     uint64_t *size);
 
 enum co_compression { CO_COMP_GZIP = 0, CO_COMP_ZSTD, CO_COMP_NONE };
-/* gzip: one member, fixed blocks stitched together, so that the bytes do not depend on the number
- * of threads; header without time or name. level < 0: the default (6), else 0 to 9. threads 0: all
- * cores (at most 6 are used: memory stays under 24 MiB). Less than one block (1 MiB) starts none.
+/* gzip: a member for each fixed block (RFC 1952, 2.2), so that the bytes do not depend on the
+ * number of threads; header without time or name. level < 0: the default (4), else 0 to 9. threads
+ * 0: all cores (at most 6 are used: memory stays under 24 MiB). Less than one block (1 MiB) starts
+ * none.
  */
 struct co_sink *co_sink_gzip(struct co_sink *below, int level, unsigned threads);
 /* zstd: one frame with a checksum, fixed job size; same promises. level < 0: the default (3), else

@@ -13,7 +13,8 @@ A case is a folder with a Dockerfile, its context, and a file `expect`; nothing 
   stdin FILE                file given on standard input
   setup COMMAND             shell command run in a copy of the case before the build
   serve DIR                 an HTTP server for that folder of the copied case (git repositories too, see
-                            tests/lib/webserver.py); $URL is its address, $OUT.requests what was asked of it
+                            tests/lib/webserver.py); $URL is its address ($HOSTPORT without http://), $OUT.requests
+                            what was asked of it
   exit N                    the exit status (default 0)
   output TEXT               stdout or stderr contains TEXT         no-output TEXT
   file PATH [MODE [UID:GID [CONTENT]]]      dir PATH [MODE [UID:GID]]     link PATH TARGET
@@ -106,6 +107,7 @@ class Case:
             servers = [serve(os.path.join(self.dir, d), self.out + ".requests") for d, in self.all("serve")]
             if servers:
                 self.environ["URL"] = servers[0].url
+                self.environ["HOSTPORT"] = servers[0].url[len("http://"):]
             try:
                 self.run_all()
             finally:
@@ -155,7 +157,7 @@ class Case:
             environ[key] = self.expand(value)
         stdin = self.one("stdin")
         r = subprocess.run(command + [context], cwd=self.dir, env=environ, stdout=subprocess.PIPE,
-                           stderr=subprocess.STDOUT, timeout=300,
+                           stderr=subprocess.STDOUT, timeout=60,
                            stdin=open(os.path.join(self.dir, stdin), "rb") if stdin else subprocess.DEVNULL)
         self.text = r.stdout.decode(errors="replace")
         want = int(self.one("exit", "0"))

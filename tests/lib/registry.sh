@@ -7,13 +7,14 @@ free_port() {
 		perl -MIO::Socket::INET -e 'print IO::Socket::INET->new(LocalAddr => "127.0.0.1", Listen => 1)->sockport'
 }
 
-# registry_start DIR [HTPASSWD]: sets REGISTRY to host:port and REGISTRY_PID.
+# registry_start DIR [HTPASSWD]: sets REGISTRY to host:port and REGISTRY_PID. With REGISTRY_QUIET=false the
+# requests are logged in DIR/log.
 registry_start() {
 	mkdir -p "$1"
 	REGISTRY="localhost:$(free_port)"
 	cat >"$1/config.yml" <<-YML
 		version: 0.1
-		log: {level: error, accesslog: {disabled: true}}
+		log: {level: error, accesslog: {disabled: ${REGISTRY_QUIET:-true}}}
 		storage: {filesystem: {rootdirectory: $1/data}, delete: {enabled: true}}
 		http: {addr: "127.0.0.1:${REGISTRY#*:}"}
 	YML

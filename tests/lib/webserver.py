@@ -37,7 +37,8 @@ class Handler(http.server.SimpleHTTPRequestHandler):
                    HTTP_CONTENT_ENCODING=self.headers.get("Content-Encoding", ""),
                    GIT_PROTOCOL=self.headers.get("Git-Protocol", ""), GIT_CONFIG_COUNT="1",
                    GIT_CONFIG_KEY_0="safe.directory", GIT_CONFIG_VALUE_0="*")
-        out = subprocess.run(["git", "http-backend"], input=body, stdout=subprocess.PIPE, env=env).stdout
+        out = subprocess.run(["git", "http-backend"], input=body, stdout=subprocess.PIPE,
+                             stderr=subprocess.DEVNULL, env=env).stdout
         head, _, rest = out.partition(b"\r\n\r\n")
         headers = [tuple(l.split(": ", 1)) for l in head.decode().split("\r\n") if ": " in l]
         status = int(dict(headers).get("Status", "200").split()[0])

@@ -1,0 +1,6 @@
+set -e
+mkdir -p www && cd www
+git init -q -b main w && cd w
+git config user.email a@example && git config user.name a
+echo 1 >f && git add . && git commit -qm 1
+cd .. && git clone -q --bare w r.git

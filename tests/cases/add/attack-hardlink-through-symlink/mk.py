@@ -1,0 +1,6 @@
+import io, os, tarfile
+out = tarfile.open("a.tar", "w")
+i = tarfile.TarInfo("l"); i.type = tarfile.SYMTYPE; i.linkname = os.environ["OUTSIDE"]; out.addfile(i)
+i = tarfile.TarInfo("h"); i.type = tarfile.LNKTYPE; i.linkname = "l/sentinel"; out.addfile(i)
+i = tarfile.TarInfo("h"); i.size = 4; out.addfile(i, io.BytesIO(b"evil"))
+out.close()

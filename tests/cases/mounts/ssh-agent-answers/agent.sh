@@ -1,0 +1,3 @@
+ssh-agent -a "$CASE/sock" -D >/dev/null 2>&1 & echo $! >pid
+for i in 1 2 3 4 5 6 7 8 9; do test -S sock && break; sleep 0.1; done
+ssh-keygen -q -t ed25519 -N '' -f key && SSH_AUTH_SOCK=sock ssh-add -q key
