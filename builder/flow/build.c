@@ -10,6 +10,7 @@
 
 #define DOCKERFILE_MAX (16u << 20)
 #define MAX_LOSSES     8
+#define WARNINGS_MAX   100 /* of the checks that a build shows */
 
 /* 1. Where we work: store, client, namespaces. */
 static int open_place(struct build *b, struct co_err *err)
@@ -104,7 +105,11 @@ static int lint(struct build *b, struct co_err *err)
 	int r = co_lint(found, &b->arena, b->ast, &lo, err);
 	if (r < 0 || b->o->preview)
 		return r;
-	for (size_t i = 0; i < found->n; i++)
+	size_t shown = found->n < WARNINGS_MAX ? found->n : WARNINGS_MAX;
+	if (shown < found->n)
+		co_warn(b->bus, NULL, "%zu findings, the first %zu are shown; see cooper lint",
+			found->n, shown);
+	for (size_t i = 0; i < shown; i++)
 		co_emit(b->bus, (struct co_event){.kind = CO_EV_WARNING,
 						  .rule = found->items[i].rule->name,
 						  .text = found->items[i].text,

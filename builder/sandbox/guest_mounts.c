@@ -211,8 +211,10 @@ static int add_op(struct guest *g, const struct co_mount_op *op, struct co_err *
 	case CO_MOP_FILE:
 		return add(g, content(g, op->data, op->len, op->uid, op->gid, op->mode), op->target,
 			   flags | CO_IPM_READONLY, false, err);
-	case CO_MOP_BIND:
 	case CO_MOP_SOCKET:
+		g->st->scratch = g->dir;
+		return add(g, agent_bind(g->st, op, g->n_files++), op->target, flags, true, err);
+	case CO_MOP_BIND:
 	default:
 		return add(g, fcntl(op->src_fd, F_DUPFD_CLOEXEC, 3), op->target, flags,
 			   !op->readonly, err);
