@@ -299,7 +299,8 @@ static void test_prefixes(void **state)
 	static const char text[] =
 		"# syntax=a b\n# escape=`\n#c\nARG a=\"b c\" d\nFROM --platform=$P x`y AS Z\n"
 		"ONBUILD COPY --chown=a <<-'E' 3<<F /d/\n\tx\n\tE\ny\nF\n"
-		"RUN --mount=type=bind,src=\"b\" [\"a\\u00e9\", \"\\ud83d\\ude00\"] `\n#x\n\n || b\n"
+		"RUN --mount=type=bind,src=\"b\" [\"a\\u00e9\", \"\\ud83d\\ude00\"] `\n#x\n\n || "
+		"b\n"
 		"HEALTHCHECK --interval=1s CMD [\"x\"]\nENV a b\nLABEL a='b c'\nVOLUME [\"/a\"]\n"
 		"RUN echo ${a:-\"${b//x/y}\"} '<<q' <<E\nE\n";
 	(void)state;
