@@ -278,7 +278,7 @@ static int run_plan(struct build *b, const struct co_plan *plan, struct co_descr
 		files |= o->outputs[i].kind != CO_OUT_LOCAL;
 	if (!r && files)
 		r = co_exec_fetch(x, err);
-	if (!r && o->n_platforms <= 1)
+	if (!r && o->n_platforms <= 1 && !b->as_index)
 		r = outputs_write(b, desc, x, err);
 	if (!r)
 		r = note_sources(b, x, &built, err);
