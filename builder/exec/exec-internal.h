@@ -31,7 +31,7 @@ struct pending_step {
 	bool has_job;
 	struct co_digest *content; /* arena */
 	size_t n_content;
-	struct co_layer layer; /* found or made */
+	struct co_layer layer;	       /* found or made */
 	struct co_cache_input *inputs; /* arena; what the key stands for */
 	size_t n_inputs, n_files;
 };
@@ -210,7 +210,7 @@ struct mount_set {
 		size_t mount; /* which of the step's mounts */
 		enum co_sharing sharing;
 		int fd; /* among fds */
-	} *caches;
+	} * caches;
 	size_t n_caches;
 	unsigned n_agents;
 	const char **temps; /* private copies below the store's tmp */

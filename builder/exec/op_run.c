@@ -139,6 +139,7 @@ static int run_process(struct co_exec *x, struct stage_run *st, const struct co_
 			     .mounts = m->ops,
 			     .n_mounts = m->n,
 			     .hostname = run_hostname(step),
+			     .arch = st->config.platform.arch,
 			     .insecure = !strcmp(step->security, "insecure"),
 			     .memory = x->o->memory,
 			     .pids = x->o->pids,
