@@ -275,6 +275,8 @@ static int build_platform(struct build *b, const struct co_platform *platform,
 	struct co_plan *plan;
 	plan_opts(b, platform, &po);
 	int r = co_plan_make(&plan, &b->arena, b->ast, &po, err);
+	if (!r)
+		r = epoch_choose(b, plan, err);
 	if (r < 0)
 		return r;
 	cache_expect(b, platform);
