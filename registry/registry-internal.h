@@ -125,7 +125,6 @@ struct host *host_of_url(struct co_registry *r, const char *url);
 /* "https://registry-1.docker.io". Returns buf. */
 const char *host_base(const struct host *h, char *buf, size_t len);
 
-
 /* peek.c: a registry on loopback that certainly speaks http without TLS. */
 bool peek_plain(const struct host *h);
 

@@ -188,9 +188,17 @@ int co_cache_list(struct co_cache *c, bool of_places, struct co_cache_item **out
 
 static int remove_item(struct co_cache *c, const struct co_cache_item *it, struct co_err *err)
 {
-	for (size_t i = 0; i < c->n_places; i++)
-		if (!strcmp(c->places[i].name, it->place))
-			return c->places[i].ops->remove(&c->places[i], it->name, err);
+	for (size_t i = 0; i < c->n_places; i++) {
+		struct place *p = &c->places[i];
+		if (strcmp(p->name, it->place))
+			continue;
+		int r = p->ops->remove(p, it->name, err);
+		if (r != CO_E_NOT_FOUND)
+			return r;
+		/* tags of the same document go together */
+		co_err_clear(err);
+		return 0;
+	}
 	return remove_local(c, it, err);
 }
 

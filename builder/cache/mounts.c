@@ -43,9 +43,8 @@ static int unpack(struct co_cache *c, const struct record *r, const struct co_ro
 	int e = co_store_blob_fd(c->store, &r->layer.desc.digest, &fd, &size, err);
 	if (e < 0)
 		return e;
-	struct co_source_stream *in =
-		co_stream_hash(co_stream_inflate(co_stream_fd(fd, true, "cache mount"), 0),
-			       CO_SHA256, &got, NULL);
+	struct co_source_stream *in = co_stream_hash(
+		co_stream_inflate(co_stream_fd(fd, true, "cache mount"), 0), CO_SHA256, &got, NULL);
 	e = co_tar_reader_open(&tar, in, NULL, err);
 	if (e < 0)
 		return e;
@@ -100,7 +99,7 @@ static int pack(struct co_cache *c, const struct co_root *dir, struct co_layer *
 	int r = co_tree_write_tar(dir, INT64_MIN, false, top, err);
 	if (r < 0)
 		return r;
-	strcpy(l.desc.media_type, CO_MT_OCI_LAYER_ZSTD);
+	snprintf(l.desc.media_type, sizeof(l.desc.media_type), "%s", CO_MT_OCI_LAYER_ZSTD);
 	*out = l;
 	return 0;
 }

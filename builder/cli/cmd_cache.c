@@ -43,11 +43,10 @@ static int show_list(struct cmd_ctx *c, const struct co_cache_item *list, size_t
 		*co_arena_push(c->arena, cells, k) = co_arena_strndup(c->arena, list[i].name, 15);
 		*co_arena_push(c->arena, cells, k) =
 			list[i].created
-				? co_arena_strdup(c->arena,
-						  ago(list[i].created, buf, sizeof(buf)))
+				? co_arena_strdup(c->arena, ago(list[i].created, buf, sizeof(buf)))
 				: "?";
-		*co_arena_push(c->arena, cells, k) = co_arena_strdup(
-			c->arena, co_human_size(list[i].size, buf, sizeof(buf)));
+		*co_arena_push(c->arena, cells, k) =
+			co_arena_strdup(c->arena, co_human_size(list[i].size, buf, sizeof(buf)));
 		*co_arena_push(c->arena, cells, k) =
 			co_arena_strndup(c->arena, co_buf_str(&what), what.len);
 	}
@@ -164,10 +163,13 @@ const struct command cmd_cache = {
 	.name = "cache",
 	.usage = "[OPTIONS] ls|du|prune|gc",
 	.summary = "Show or clean up the build cache",
-	.detail = "ls lists the entries, oldest first; du tells what they and the cache mounts take;\n"
-		  "prune and gc (the same) remove those older than --max-age (14 days when no limit\n"
-		  "is given) and the oldest beyond --keep-bytes. With --cache-repo this happens in a\n"
-		  "shared cache instead of the store.",
+	.detail =
+		"ls lists the entries, oldest first; du tells what they and the cache mounts "
+		"take;\n"
+		"prune and gc (the same) remove those older than --max-age (14 days when no limit\n"
+		"is given) and the oldest beyond --keep-bytes. With --cache-repo this happens in "
+		"a\n"
+		"shared cache instead of the store.",
 	.examples = "  cooper cache du\n"
 		    "  cooper cache prune --max-age 7d --keep-bytes 20g\n"
 		    "  cooper cache gc --cache-repo registry.example/cache --max-age 30d",

@@ -160,8 +160,8 @@ static int open_one(struct co_exec *x, struct stage_run *st, const struct co_ste
 	if (!r)
 		r = mount_keep_fd(m, lock, err);
 	if (!r)
-		r = open_or_make(x, st, mt, &step->mount_from[use->mount], mounts, name,
-				 use->id, &use->fd, err);
+		r = open_or_make(x, st, mt, &step->mount_from[use->mount], mounts, name, use->id,
+				 &use->fd, err);
 	return r ? r : mount_keep_fd(m, use->fd, err);
 }
 

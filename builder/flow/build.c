@@ -286,8 +286,7 @@ static int build_platform(struct build *b, const struct co_platform *platform,
 	/* a layer that a cache promised and did not give is a miss, never a failure */
 	for (unsigned i = 0;; i++) {
 		r = run_plan(b, plan, desc, config, err);
-		if (r == 0 || r == CO_E_INTERRUPTED || i == MAX_LOSSES ||
-		    !co_cache_lost(b->cache))
+		if (r == 0 || r == CO_E_INTERRUPTED || i == MAX_LOSSES || !co_cache_lost(b->cache))
 			return r;
 		if (i + 1 == MAX_LOSSES)
 			co_cache_read_none(b->cache);

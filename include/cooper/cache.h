@@ -120,7 +120,8 @@ int co_cache_list(struct co_cache *c, bool of_places, struct co_cache_item **out
 		  struct co_err *err) co_must_check;
 struct co_cache_gc {
 	int64_t max_age_s;   /* older ones go; < 0: any age may stay */
-	uint64_t keep_bytes; /* the oldest go until no more than this is left; UINT64_MAX: all may stay */
+	uint64_t keep_bytes; /* the oldest go until no more than this is left; UINT64_MAX: all may
+				stay */
 	bool mounts;	     /* cache mounts too */
 	bool dry_run;
 	/* out */
