@@ -5,7 +5,7 @@
 #pragma once
 #include "cli.h"
 
-extern const struct command cmd_build, cmd_lint;
+extern const struct command cmd_build, cmd_lint, cmd_verify;
 extern const struct command cmd_push, cmd_pull, cmd_tag, cmd_save, cmd_load;
 extern const struct command cmd_login, cmd_logout;
 extern const struct command cmd_images, cmd_rmi, cmd_prune, cmd_cache;

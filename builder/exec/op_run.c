@@ -151,7 +151,7 @@ static int run_process(struct co_exec *x, struct stage_run *st, const struct co_
 	if (!r)
 		r = co_sandbox_run(x->sandbox, root, &run, &res, err);
 	co_user_release(&user);
-	if (r == CO_E_RUN_FAILED)
+	if (r == CO_E_RUN_FAILED) /* a program that is not there is a failed RUN like another */
 		return co_wrap(err, "RUN %.100s", step->argv[step->n_argv - 1]);
 	if (r < 0)
 		return r;

@@ -34,3 +34,7 @@ bool tree_find(struct tree_builder *b, const char *path, struct co_tree_entry *o
 /* ---- find.c ---- */
 /* Byte order of walks: "a/b" before "a.b". */
 int path_order(const char *a, const char *b);
+
+/* ---- why.c ---- */
+/* The likely cause of a difference. */
+const char *difference_why(const struct co_difference *d);

@@ -5,7 +5,7 @@
  * runs. Neither side may block the builder: each direction has one buffer, and is read only when
  * that is empty.
  */
-#include "sandbox-internal.h"
+#include "guest.h"
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
@@ -72,8 +72,10 @@ int agent_bind(struct step *st, const struct co_mount_op *op, unsigned number)
 	snprintf(a.sun_path, sizeof(a.sun_path), "/proc/self/fd/%d/%s", st->scratch, name);
 	if (fd < 0 || bind(fd, (void *)&a, sizeof(a)) < 0 || listen(fd, CONNECTIONS) < 0)
 		return -1;
-	if (fchownat(st->scratch, name, op->uid, op->gid, AT_SYMLINK_NOFOLLOW) < 0 ||
-	    fchmodat(st->scratch, name, op->mode & 0777, 0) < 0)
+	struct co_owntab *claims = st->guest ? st->root->owners : NULL;
+	if (guest_claim(claims, st->scratch, name, op->uid, op->gid, S_IFSOCK | (op->mode & 0777),
+			0, 0) < 0 ||
+	    fchmodat(st->scratch, name, (op->mode & 0777) | (claims ? 0600 : 0), 0) < 0)
 		return -1;
 	return openat(st->scratch, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 }

@@ -43,6 +43,20 @@ static void close_sandbox(struct co_sandbox *s)
 	free(s);
 }
 
+/* Landlock does not hold connect(), and whoever talks to one of these owns the machine. */
+static void tell_sockets(struct co_bus *bus)
+{
+	static const char *const sockets[] = {"/var/run/docker.sock", "/run/podman/podman.sock",
+					      "/run/containerd/containerd.sock",
+					      "/run/crio/crio.sock", NULL};
+	for (const char *const *p = sockets; *p; p++)
+		if (access(*p, W_OK) == 0)
+			co_warn(bus, NULL,
+				"%s is within reach of this build: a hostile step could use it; do "
+				"not mount it into the job",
+				*p);
+}
+
 static int open_sandbox(struct co_sandbox **out, const struct co_sandbox_ops *ops,
 			enum co_place place, struct co_bus *bus, struct co_err *err)
 {
@@ -66,6 +80,7 @@ static int open_sandbox(struct co_sandbox **out, const struct co_sandbox_ops *op
 		close_sandbox(s);
 		return err->code;
 	}
+	tell_sockets(bus);
 	*out = s;
 	return 0;
 }
@@ -177,6 +192,9 @@ static int prepare(struct step *st, struct guest *g, struct emulated *e, struct 
 		filter_offline(f);
 	if (!r)
 		r = step_pipes(st, err);
+	if (!r)
+		r = agents_open(st, err);
+	st->guest = g;
 	if (!r)
 		r = guest_open(g, st, e->image, native ? CO_IP_PATHS : CO_IP_PATHS | CO_IP_IDS,
 			       err);

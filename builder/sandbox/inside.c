@@ -18,17 +18,20 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-/* Directories of this machine that the child covers: one by the root while it is being furnished,
- * one by the scratch file system. Any two that exist will do, but for those still needed. */
-static int choose_points(struct step *st)
+size_t spare_dirs(const char **out, size_t max)
 {
 	static const char *const names[] = {"/tmp", "/var", "/usr", "/etc", "/home", "/mnt", NULL};
 	struct stat sb;
 	size_t n = 0;
-	for (const char *const *p = names; *p && n < 2; p++)
+	for (const char *const *p = names; *p && n < max; p++)
 		if (lstat(*p, &sb) == 0 && S_ISDIR(sb.st_mode))
-			st->points[n++] = *p;
-	if (n == 2)
+			out[n++] = *p;
+	return n;
+}
+
+static int choose_points(struct step *st)
+{
+	if (spare_dirs(st->points, 2) == 2)
 		return 0;
 	errno = ENOENT;
 	return co_fail_sys(st->err, "find directories to mount on");

@@ -52,12 +52,15 @@ static bool enter_user(struct finding *f, bool full)
 /* What the first mounts of a step do; in the new pid namespace. */
 static bool mounts_work(struct finding *f)
 {
-	if (mount("tmpfs", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755") < 0)
+	const char *dir;
+	if (spare_dirs(&dir, 1) != 1 ||
+	    mount("tmpfs", dir, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755") < 0)
 		return failed(f, "mount a tmpfs");
-	auto_fd file = open("/tmp/file", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (file < 0 || write(file, "x", 1) != 1 || mkdir("/tmp/proc", 0755) < 0)
+	auto_fd at = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	auto_fd file = openat(at, "file", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (file < 0 || write(file, "x", 1) != 1 || mkdirat(at, "proc", 0755) < 0 || fchdir(at) < 0)
 		return failed(f, "write a file");
-	if (mount("proc", "/tmp/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
+	if (mount("proc", "proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
 		return failed(f, "mount /proc");
 	return true;
 }

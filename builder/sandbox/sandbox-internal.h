@@ -155,6 +155,9 @@ char *step_resolv_conf(void); /* to be freed */
 char *step_hosts(const struct co_run *run);
 const char *init_stage_text(uint32_t stage);
 void close_fds(unsigned first, unsigned last);
+/* Directories of this machine that a child may cover: one by the root while it is being furnished,
+ * one by the scratch file system. Any that exist will do, but for those still needed. */
+size_t spare_dirs(const char **out, size_t max);
 pid_t spawn(struct step *st, int (*fn)(void *), char *stack, size_t size, int flags);
 int dev_make(struct step *st);
 int kernel_fs_make(struct step *st);

@@ -10,6 +10,7 @@
 #include <cooper/lint.h>
 #include <cooper/plan.h>
 #include <cooper/registry.h>
+#include <cooper/report.h>
 #include <cooper/store.h>
 
 /* -o type=…,dest=… */
@@ -105,3 +106,13 @@ int co_pull_image(struct co_store *s, struct co_registry *r, const char *name,
 		  struct co_err *err) co_must_check;
 int co_push_image(struct co_store *s, struct co_registry *r, const char *name, const char *dest,
 		  struct co_descriptor *out, struct co_err *err) co_must_check;
+
+/* Builds o's sources again without cache and compares with the image `name` (as for co_find_image,
+ * or the directory of an OCI layout). The time is the published image's unless o gives one. */
+struct co_verdict {
+	struct co_digest published, built; /* of the manifests */
+	bool differs;
+	struct co_difference difference; /* published first, built second */
+};
+int co_verify(struct co_verdict *out, struct co_arena *a, const char *name,
+	      const struct co_build_opts *o, struct co_bus *bus, struct co_err *err) co_must_check;

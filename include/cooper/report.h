@@ -65,3 +65,17 @@ int co_report_export(struct co_view *v, struct co_sink *out, struct co_err *err)
 /* Reads a small file of the image (e.g. "etc/passwd") from its layers; NULL text when absent. */
 int co_report_slurp(struct co_view *v, const char *path, size_t max, char **out, size_t *len,
 		    struct co_err *err) co_must_check;
+
+/* Where two images differ first: layers from the bottom, then config, then manifest. Strings in the
+ * arena or static; they may hold any bytes. */
+struct co_difference {
+	const char *place;     /* "layer 2 of 3", "config", "manifest" */
+	const char *step;      /* what made the layer; "" unknown */
+	const char *what;      /* "/usr/bin/x" or "config.Env[1]"; "" the whole */
+	const char *attribute; /* "content", "mode", "time", "presence", … */
+	const char *values[2]; /* in the first and in the second */
+	const char *why;       /* likely cause and cure */
+};
+/* 1: *out says where; 0: the same bytes. The layers that differ must be in the store. */
+int co_report_compare(struct co_difference *out, struct co_arena *a, struct co_view *first,
+		      struct co_view *second, struct co_err *err) co_must_check;

@@ -161,7 +161,7 @@ class Case:
                            stdin=open(os.path.join(self.dir, stdin), "rb") if stdin else subprocess.DEVNULL)
         self.text = r.stdout.decode(errors="replace")
         want = int(self.one("exit", "0"))
-        need(r.returncode == want, "exit status %d, not %d\n%s" % (r.returncode, want, self.text))
+        need(r.returncode == want, "exit status %d, not %d\n%s" % (r.returncode, want, self.text[-3000:]))
         need("AddressSanitizer" not in self.text and "runtime error:" not in self.text, self.text)
         self.image = Image(self.layout) if os.path.exists(os.path.join(self.layout, "index.json")) else None
         self.tree = self.image.tree() if self.image else {}

@@ -128,72 +128,103 @@ static char **with_message(void)
 	return env;
 }
 
-int main(int argc, char **argv)
+struct options {
+	unsigned uid, gid;
+	const char *dir, *table;
+};
+
+static void read_options(int argc, char **argv, struct co_ip_session *s, struct options *opt)
+{
+	for (int o; (o = getopt(argc, argv, "+u:b:m:C:t:")) != -1;) {
+		char *rest = NULL, *a = optarg ? strtok_r(optarg, ":", &rest) : NULL;
+		char *b = strtok_r(NULL, ":", &rest), *c = strtok_r(NULL, ":", &rest);
+		if (o == 'u') {
+			opt->uid = opt->gid = (unsigned)strtoul(a, NULL, 10);
+			if (b)
+				opt->gid = (unsigned)strtoul(b, NULL, 10);
+		} else if (o == 'b') {
+			add_mount(s, a, b, c ? CO_IPM_READONLY : 0);
+		} else if (o == 'm') {
+			s->flags = *a == 'p' ? CO_IP_PATHS : *a == 'i' ? CO_IP_IDS : s->flags;
+		} else if (o == 'C') {
+			opt->dir = a;
+		} else if (o == 't') {
+			opt->table = a;
+		}
+	}
+}
+
+static int table_fd(const char *path)
 {
 	struct co_err err = CO_ERR_INIT;
 	struct co_owntab *tab;
-	struct rlimit lim = {2048, 4096};
-	unsigned uid = 0, gid = 0;
-	const char *dir = "/", *table = NULL;
-	int session = memfd_create("session", 0), o;
-	getrlimit(RLIMIT_NOFILE, &lim);
-	if (session < 0 || ftruncate(session, CO_IP_SESSION_SIZE) < 0)
-		fail("session");
-	struct co_ip_session *s =
-		mmap(NULL, CO_IP_SESSION_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, session, 0);
-	s->magic = CO_IP_MAGIC;
-	s->flags = CO_IP_PATHS | CO_IP_IDS;
-	standard_mounts(s);
-	while ((o = getopt(argc, argv, "+u:b:m:C:t:")) != -1) {
-		char *a = optarg ? strtok(optarg, ":") : NULL, *b = strtok(NULL, ":"),
-		     *c = strtok(NULL, ":");
-		if (o == 'u')
-			uid = (unsigned)strtoul(a, NULL, 10),
-			gid = b ? (unsigned)strtoul(b, NULL, 10) : uid;
-		else if (o == 'b')
-			add_mount(s, a, b, c ? CO_IPM_READONLY : 0);
-		else if (o == 'm')
-			s->flags = *a == 'p' ? CO_IP_PATHS : *a == 'i' ? CO_IP_IDS : s->flags;
-		else if (o == 'C')
-			dir = a;
-		else if (o == 't')
-			table = a;
-	}
-	if (argc - optind < 2)
-		return 125;
-	int root = open(argv[optind], O_PATH | O_DIRECTORY);
-	if (root < 0)
-		fail(argv[optind]);
-	links(root);
-	if (!(table && co_owntab_open(&tab, table, &err) == 0)) {
-		co_err_clear(&err);
-		if (co_owntab_create(&tab, table, &err) < 0)
-			fail(err.msg);
-	}
-	host_name(root, s->root, sizeof(s->root));
+	if (path && co_owntab_open(&tab, path, &err) == 0)
+		return dup(co_owntab_fd(tab));
+	co_err_clear(&err);
+	if (co_owntab_create(&tab, path, &err) < 0)
+		fail(err.msg);
+	return dup(co_owntab_fd(tab));
+}
+
+/* The short name of the root; whoever started us removes it. */
+static void make_alias(struct co_ip_session *s)
+{
 	char alias[32];
 	snprintf(alias, sizeof(alias), "/tmp/.co%d", getpid());
 	unlink(alias);
 	if (symlink(s->root, alias) == 0)
 		snprintf(s->alias, sizeof(s->alias), "%s", alias);
-	snprintf(s->program, sizeof(s->program), "%s", argv[optind + 1]);
-	if (s->flags & CO_IP_PATHS) {
-		char here[64];
-		snprintf(here, sizeof(here), ".%s", dir);
-		if (fchdir(open(argv[optind], O_RDONLY)) < 0 || chdir(here) < 0)
-			fail(dir);
-	} else {
+}
+
+static void enter(const char *root, const char *dir)
+{
+	char here[300];
+	snprintf(here, sizeof(here), ".%s", dir);
+	if (chdir(root) < 0 || chdir(here) < 0)
+		fail(dir);
+}
+
+static void fill_session(struct co_ip_session *s, int root, const struct options *opt)
+{
+	host_name(root, s->root, sizeof(s->root));
+	make_alias(s);
+	if (!(s->flags & CO_IP_PATHS))
 		s->n_mounts = 0;
-	}
 	s->fd_base = FD_BASE;
 	s->n_fds = CO_IPF_MOUNTS + s->n_mounts;
 	s->real_uid = getuid();
 	s->real_gid = getgid();
 	s->umask = umask(022);
 	umask(s->umask);
-	fill_cred(&s->cred, uid, gid);
+	fill_cred(&s->cred, opt->uid, opt->gid);
+}
+
+int main(int argc, char **argv)
+{
+	struct options opt = {.dir = "/"};
+	int session = memfd_create("session", 0);
+	if (session < 0 || ftruncate(session, CO_IP_SESSION_SIZE) < 0)
+		fail("session");
+	struct co_ip_session *s =
+		mmap(NULL, CO_IP_SESSION_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, session, 0);
+	if (s == MAP_FAILED)
+		fail("session");
+	s->magic = CO_IP_MAGIC;
+	s->flags = CO_IP_PATHS | CO_IP_IDS;
+	standard_mounts(s);
+	read_options(argc, argv, s, &opt);
+	if (argc - optind < 2)
+		return 125;
+	int root = open(argv[optind], O_PATH | O_DIRECTORY);
+	if (root < 0)
+		fail(argv[optind]);
+	links(root);
+	fill_session(s, root, &opt);
+	snprintf(s->program, sizeof(s->program), "%s", argv[optind + 1]);
+	if (s->flags & CO_IP_PATHS)
+		enter(argv[optind], opt.dir);
 	put(root, CO_IPF_ROOT);
-	put(dup(co_owntab_fd(tab)), CO_IPF_TABLE);
+	put(table_fd(opt.table), CO_IPF_TABLE);
 	put(session, CO_IPF_SESSION);
 	put(image_fd(), CO_IPF_IMAGE);
 	syscall(SYS_execveat, FD_BASE + CO_IPF_IMAGE, "", argv + optind + 1, with_message(),

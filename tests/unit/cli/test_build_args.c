@@ -50,7 +50,7 @@ static void test_defaults(void **state)
 	assert_int_equal(w.o.compression_level, -1);
 	assert_int_equal(w.o.compression, CO_COMP_GZIP);
 	assert_int_equal(w.o.user_policy, CO_USER_ENFORCE);
-	assert_int_equal(w.call, CALL_BUILD);
+	assert_int_equal(w.call.method, CALL_BUILD);
 	assert_null(w.o.network);
 	assert_false(w.o.push || w.o.pull || w.o.no_cache || w.o.docker_types);
 	END

@@ -28,47 +28,14 @@ static void opens(const char *path, int flags)
 		close(fd);
 }
 
-static void links(void)
+/* clang-format off */
+static const char *const names[] = {"d/f", "ld/f", "la/f", "lup", "loop1", "dangling", "mixed", "ld/", "ld",
+	"d/f/", "d//f", "d/./f", "d/../d/f", "ld/../d/f", "la/..", "/..", "/../../", "//",
+	"", "d/f/..", "d/none/..", "ldslash", "ldslash/f", "./././d", "/work-paths/la/e/..", "/bin/../work-paths/ld/f", NULL};
+/* clang-format on */
+
+static void names_of_all_kinds(void)
 {
-	TRY(mkdir("d", 0755));
-	TRY(mkdir("d/e", 0755));
-	make_file("d/f", "text", 0644);
-	TRY(symlink("d", "ld"));
-	TRY(symlink("/work-paths/d", "la"));
-	TRY(symlink("../../../../work-paths/d/f", "lup"));
-	TRY(symlink("loop2", "loop1"));
-	TRY(symlink("loop1", "loop2"));
-	TRY(symlink("nowhere", "dangling"));
-	TRY(symlink("/work-paths/made-through", "create"));
-	TRY(symlink("la/e/../f", "mixed"));
-	TRY(symlink("ld/", "ldslash"));
-	static const char *const names[] = {"d/f",
-					    "ld/f",
-					    "la/f",
-					    "lup",
-					    "loop1",
-					    "dangling",
-					    "mixed",
-					    "ld/",
-					    "ld",
-					    "d/f/",
-					    "d//f",
-					    "d/./f",
-					    "d/../d/f",
-					    "ld/../d/f",
-					    "la/..",
-					    "/..",
-					    "/../../",
-					    "//",
-					    "",
-					    "d/f/..",
-					    "d/none/..",
-					    "ldslash",
-					    "ldslash/f",
-					    "./././d",
-					    "/work-paths/la/e/..",
-					    "/bin/../work-paths/ld/f",
-					    NULL};
 	for (size_t i = 0; names[i]; i++) {
 		char what[300];
 		struct stat a, b;
@@ -85,6 +52,23 @@ static void links(void)
 		say("access", access(names[i], R_OK));
 		link_text(names[i]);
 	}
+}
+
+static void links(void)
+{
+	TRY(mkdir("d", 0755));
+	TRY(mkdir("d/e", 0755));
+	make_file("d/f", "text", 0644);
+	TRY(symlink("d", "ld"));
+	TRY(symlink("/work-paths/d", "la"));
+	TRY(symlink("../../../../work-paths/d/f", "lup"));
+	TRY(symlink("loop2", "loop1"));
+	TRY(symlink("loop1", "loop2"));
+	TRY(symlink("nowhere", "dangling"));
+	TRY(symlink("/work-paths/made-through", "create"));
+	TRY(symlink("la/e/../f", "mixed"));
+	TRY(symlink("ld/", "ldslash"));
+	names_of_all_kinds();
 	opens("create", O_WRONLY | O_CREAT);
 	say_stat("made", "made-through");
 	opens("create", O_WRONLY | O_CREAT | O_EXCL);

@@ -122,6 +122,9 @@ static void run(struct world *w, const char *part, bool native, int refuse)
 	w->output = slurp(f);
 	fclose(f);
 	waitpid(p, &status, 0);
+	char alias[32];
+	snprintf(alias, sizeof(alias), "/tmp/.co%d", (int)p);
+	unlink(alias);
 	if (status)
 		print_error("%s: status %x\n", native ? "native" : "emulated", status);
 	assert_int_equal(status, 0);

@@ -88,7 +88,7 @@ static void overlay_root_as(enum who who, struct outcome *o)
 	sh(&up, "test \"$(cd fs && find . | sort | tr '\\n' ' ')\" = "
 		"'. ./etc ./home ./tmp ./tmp/new ' && test -c fs/home && "
 		"test $(stat -c %Y fs/etc) = 1000000000");
-	sh(&up, "rm -rf fs work && rmdir $PWD");
+	sh(&up, "chmod -R u+rwx . && rm -rf fs work && rmdir $PWD");
 	world_close(&w);
 }
 
