@@ -5,7 +5,7 @@ _cooper() {
 	local opts='' values=''
 	COMPREPLY=()
 	if [ "$COMP_CWORD" -eq 1 ]; then
-		mapfile -t COMPREPLY < <(compgen -W 'build verify lint push pull login logout images tag rmi prune save load export ls cat inspect history doctor version help' -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W 'build verify lint push pull login logout images tag rmi prune cache save load export ls cat inspect history doctor version help' -- "$cur")
 		return
 	fi
 	case ${COMP_WORDS[1]} in
@@ -52,6 +52,10 @@ _cooper() {
 	prune)
 		opts='--all --cache-age --keep-cache --root --help'
 		values=' --cache-age '
+		;;
+	cache)
+		opts='--cache-repo --max-age --keep-bytes --mounts --dry-run --authfile --insecure-registry --http1 --root --help'
+		values=' --cache-repo --max-age --keep-bytes --insecure-registry '
 		;;
 	save)
 		opts='--output --format --platform --progress --quiet --authfile --insecure-registry --http1 --root --help'

@@ -176,6 +176,8 @@ int op_run(struct co_exec *x, struct stage_run *st, const struct co_step *step,
 	if (!r)
 		r = run_process(x, st, step, root, &m, err);
 	mask_bus_end(&x->mask);
+	if (!r)
+		mount_caches_save(x, step, &m);
 	mounts_close(x, &m);
 	return r;
 }

@@ -83,6 +83,7 @@ static int step_key(struct co_exec *x, struct stage_run *st, const struct co_ste
 	step_state(st, step, &state);
 	struct co_key_inputs in = {.content = w->content,
 				   .n_content = w->n_content,
+				   .network = x->o->network,
 				   .epoch = x->o->layer.epoch,
 				   .clamp = x->o->layer.clamp};
 	co_key_step(key, &state, step, &in);

@@ -17,8 +17,8 @@ struct co_layer {
 	struct co_digest diff_id;
 	uint64_t size; /* uncompressed bytes */
 	bool empty;    /* nothing changed: a tar of no members */
-	/* Where the blob is when the store does not have it: a place of the cache (cache.h); 0: with
-	 * the base image. */
+	/* Where the blob is when the store does not have it: a place of the cache (cache.h); 0:
+	 * with the base image. */
 	unsigned place;
 };
 struct co_layer_opts {
