@@ -139,6 +139,8 @@ int stage_materialise(struct co_exec *x, struct stage_run *st, struct co_err *er
 	if (!st->fs) {
 		r = co_rootfs_open(&st->fs, x->o->store, x->o->rootfs_backend, x->owners, x->o->bus,
 				   err);
+		if (!r)
+			co_rootfs_limit(st->fs, &x->o->layer_limits);
 		st->fs_layers = 0;
 	}
 	if (!r && st->fs_layers < st->n_layers)

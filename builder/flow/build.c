@@ -151,6 +151,7 @@ static void exec_opts(struct build *b, struct co_exec_opts *x)
 				   .output_limit = o->output_limit,
 				   .timeout_s = o->timeout_s,
 				   .jobs = o->jobs,
+				   .layer_limits = o->layer_limits,
 				   .layer = {.epoch = b->epoch,
 					     .clamp = true,
 					     .compression = o->compression,

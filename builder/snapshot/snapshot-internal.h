@@ -30,10 +30,11 @@ extern const struct co_rootfs_ops co_rootfs_overlay, co_rootfs_plain;
 
 struct co_rootfs {
 	const struct co_rootfs_ops *ops;
-	struct co_store *store;	  /* borrowed */
-	struct co_owntab *owners; /* borrowed */
-	struct co_bus *bus;	  /* borrowed */
-	void *state;		  /* the backend's; owned by it */
+	struct co_store *store;		      /* borrowed */
+	struct co_owntab *owners;	      /* borrowed */
+	struct co_bus *bus;		      /* borrowed */
+	const struct co_layer_limits *limits; /* borrowed; NULL: the defaults */
+	void *state;			      /* the backend's; owned by it */
 };
 
 /* unpack_layer.c: INTEGRITY when the content is not the diff id. */

@@ -28,6 +28,7 @@ struct co_exec_opts {
 	const char *sandbox; /* name, NULL: auto; opened when the first RUN needs it */
 	const char *rootfs_backend;
 	struct co_layer_opts layer;
+	struct co_layer_limits layer_limits;
 	bool no_cache;
 	const char *project; /* what is built, for explanations of misses; NULL: none */
 	bool explain;	     /* the user asked for them */

@@ -65,6 +65,7 @@ struct co_build_opts {
 	const char *epoch; /* --timestamp or SOURCE_DATE_EPOCH; NULL: from the context */
 	enum co_compression compression;
 	int compression_level; /* < 0: default */
+	struct co_layer_limits layer_limits;
 	bool docker_types;
 	const struct co_secret *secrets;
 	size_t n_secrets;

@@ -10,6 +10,7 @@
 #include <cooper/root.h>
 #include <cooper/store.h>
 #include <cooper/stream.h>
+#include <cooper/tar.h>
 
 /* A layer as the store knows it. */
 struct co_layer {
@@ -30,6 +31,12 @@ struct co_layer_opts {
 	bool docker_types; /* Docker media types instead of OCI */
 };
 
+/* How much a layer may hold when it is unpacked; more is LIMIT. 0 fields mean the defaults. */
+struct co_layer_limits {
+	struct co_tar_limits tar;
+	uint64_t ratio; /* unpacked to packed bytes [2000], looked at beyond 1 GiB */
+};
+
 struct co_rootfs;
 struct co_rootfs_ops;
 extern const struct co_rootfs_ops *const co_rootfs_backends[]; /* best first, NULL-ended */
@@ -39,6 +46,8 @@ extern const struct co_rootfs_ops *const co_rootfs_backends[]; /* best first, NU
 struct co_owntab;
 int co_rootfs_open(struct co_rootfs **out, struct co_store *s, const char *backend,
 		   struct co_owntab *owners, struct co_bus *bus, struct co_err *err) co_must_check;
+/* For layers added from now on; borrowed. */
+void co_rootfs_limit(struct co_rootfs *r, const struct co_layer_limits *limits);
 const char *co_rootfs_backend(const struct co_rootfs *r);
 /* Puts a layer whose blob is in the store on top (unpacking it once per store for overlay). Checks
  * the diff id while unpacking. */

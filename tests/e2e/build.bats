@@ -247,3 +247,26 @@ teardown() { common_teardown; }
 	run cooper ls app /run
 	[[ $output != *secrets* ]]
 }
+
+@test "a base layer that holds more than it may is refused, and the limit can be set" {
+	mkdir many && touch many/a many/b many/c && head -c 100000 /dev/zero >many/big
+	context many <<-'END'
+		FROM scratch
+		COPY a b c big /
+	END
+	cooper build -q --user-policy=off -t many -o type=oci,tar=false,dest=layout many
+	context app <<-'END'
+		FROM files
+		WORKDIR /made
+		USER 1
+	END
+	export COOPER_ROOT=$T/other
+	for limit in --max-layer-entries=2 --max-layer-size=50k --max-layer-name=2; do
+		run cooper build --progress=plain "$limit" --build-context files=oci-layout://layout -t x app
+		[ "$status" -ne 0 ] || { echo "$limit was not enforced"; return 1; }
+		[[ $output == *--max-layer-size* ]] || { echo "$output"; return 1; }
+	done
+	run -2 cooper build --max-layer-ratio=0 app
+	cooper build -q --max-layer-entries=4 --max-layer-size=100000 --max-layer-name=3 \
+		--build-context files=oci-layout://layout -t x app
+}
