@@ -442,6 +442,8 @@ int build_opts_make(struct co_build_opts *out, struct build_call *call, struct c
 				      .push = a->push,
 				      .pull = a->pull,
 				      .no_cache = a->no_cache,
+				      .squash = a->squash,
+				      .single_layer = a->single_layer,
 				      .iidfile = a->iidfile,
 				      .metadata_file = a->metadata_file,
 				      .digest_file = a->digest_file,

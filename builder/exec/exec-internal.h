@@ -31,7 +31,7 @@ struct pending_step {
 	bool has_job;
 	struct co_digest *content; /* arena */
 	size_t n_content;
-	struct co_layer layer; /* found or made */
+	struct co_layer layer;	       /* found or made */
 	struct co_cache_input *inputs; /* arena; what the key stands for */
 	size_t n_inputs, n_files;
 };
@@ -128,6 +128,9 @@ int step_lookup(struct co_exec *x, struct stage_run *st, struct pending_step *p,
 int step_work(struct co_exec *x, struct stage_run *st, struct pending_step *p,
 	      struct co_err *err) co_must_check;
 void step_drop(struct pending_step *p);
+/* How new layers are packed: is this one packed so, and as part of a key. */
+bool encoding_fits(const struct co_exec *x, const struct co_layer *l);
+void encoding_key(const struct co_exec *x, struct co_digest *key);
 
 /* explain.c: after the look-up; tells the bus why a step is not cached. */
 void explain_step(struct co_exec *x, struct stage_run *st, struct pending_step *p, bool hit);
@@ -209,7 +212,7 @@ struct mount_set {
 		size_t mount; /* which of the step's mounts */
 		enum co_sharing sharing;
 		int fd; /* among fds */
-	} *caches;
+	} * caches;
 	size_t n_caches;
 	unsigned n_agents;
 	const char **temps; /* private copies below the store's tmp */

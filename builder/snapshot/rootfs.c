@@ -76,6 +76,14 @@ int co_rootfs_begin(struct co_rootfs *r, const struct co_root **root, struct co_
 	return r->ops->begin(r, root, err);
 }
 
+int co_rootfs_apply(struct co_rootfs *r, const struct co_layer *layer, const struct co_root *root,
+		    struct co_err *err)
+{
+	char text[CO_DIGEST_TEXT];
+	int e = unpack_layer(r, layer, root, CO_UNPACK_FLAT, err);
+	return e < 0 ? co_wrap(err, "layer %s", co_digest_str(&layer->desc.digest, text)) : 0;
+}
+
 int co_rootfs_commit(struct co_rootfs *r, const struct co_layer_opts *opts, struct co_layer *out,
 		     struct co_err *err)
 {

@@ -58,6 +58,9 @@ struct co_exec;
 int co_exec_open(struct co_exec **out, const struct co_plan *plan, const struct co_exec_opts *opts,
 		 struct co_arena *a, struct co_err *err) co_must_check;
 int co_exec_run(struct co_exec *x, struct co_built *out, struct co_err *err) co_must_check;
+/* Makes one layer of all that lie on the base's (all: of those too). */
+int co_exec_merge(struct co_exec *x, struct co_built *built, bool all,
+		  struct co_err *err) co_must_check;
 /* All steps with a layer that were done or found so far, appended to list (in the arena). */
 void co_exec_entries(const struct co_exec *x, struct co_cache_entry **list, size_t *n);
 /* Brings the blobs of the target's layers into the store. */

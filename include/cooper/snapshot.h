@@ -56,6 +56,9 @@ int co_rootfs_add_layer(struct co_rootfs *r, const struct co_layer *layer,
 /* Starts a step: gives the writable tree. Valid until commit or abort. */
 int co_rootfs_begin(struct co_rootfs *r, const struct co_root **root,
 		    struct co_err *err) co_must_check;
+/* Unpacks a layer into the tree of a started step, what it deletes is deleted. */
+int co_rootfs_apply(struct co_rootfs *r, const struct co_layer *layer, const struct co_root *root,
+		    struct co_err *err) co_must_check;
 /* Ends it: writes the changes as a layer into the store, clamps the times of what was written in
  * the tree too (a later step sees the same tree on a cold and on a warm build), and puts it on top.
  */

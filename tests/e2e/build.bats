@@ -270,3 +270,36 @@ teardown() { common_teardown; }
 	cooper build -q --max-layer-entries=4 --max-layer-size=100000 --max-layer-name=3 \
 		--build-context files=oci-layout://layout -t x app
 }
+
+@test "--squash and --single-layer: fewer layers, the same tree, links and deletions kept" {
+	make_base base
+	mkdir app && echo one >app/a && echo two >app/b
+	context app <<-'END'
+		FROM base
+		COPY a b /data/
+		RUN ln /data/a /data/hard && rm /data/b && chmod 4755 /data/a
+		RUN rm /bin/wget && echo three >/data/c
+		USER 1
+	END
+	for how in plain squash single-layer; do
+		flags=()
+		[ $how = plain ] || flags=("--$how")
+		cooper build -q "${flags[@]}" -t "x:$how" -o "type=oci,tar=false,dest=$how" app
+		cooper export "x:$how" >"$how.tar"
+		tar tvf "$how.tar" | awk '{$4 = ""; $5 = ""; print}' | sort >"tree-$how"
+	done
+	cmp tree-plain tree-squash
+	cmp tree-plain tree-single-layer
+	base=$(cooper inspect base | jq '.layers | length')
+	[ "$(cooper inspect x:squash | jq '.layers | length')" = $((base + 1)) ]
+	[ "$(cooper inspect x:single-layer | jq '.layers | length')" = 1 ]
+	[ "$(cooper inspect x:squash | jq -c '.layers[:-1]')" = "$(cooper inspect base | jq -c .layers)" ]
+	[ "$(cooper inspect x:single-layer | jq '[.image.history[] | select(.empty_layer != true)] | length')" = 1 ]
+	# the same again, from the cache and without
+	for flags in --squash "--squash --no-cache" "--squash --jobs=1"; do
+		# shellcheck disable=SC2086
+		cooper build -q $flags -t again app
+		[ "$(cooper inspect again | jq -r .digest)" = "$(cooper inspect x:squash | jq -r .digest)" ]
+	done
+	run -0 cooper verify -q --squash ./squash app
+}

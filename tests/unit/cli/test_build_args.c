@@ -220,7 +220,6 @@ static const struct {
 	{"--cgroup-parent x", CO_E_UNSUPPORTED, "--cgroup-parent"},
 	{"--builder other", CO_E_UNSUPPORTED, "--builder"},
 	{"--no-cache-filter a", CO_E_UNSUPPORTED, "--no-cache-filter"},
-	{"--squash", CO_E_UNSUPPORTED, "--squash"},
 	{"-c 5", CO_E_UNSUPPORTED, "--cpu-shares"},
 	{"-D", CO_E_UNSUPPORTED, "--debug"},
 	{"-o type=docker", CO_E_UNSUPPORTED, "no daemon"},
