@@ -85,6 +85,8 @@ static const struct opt build_table[] = {
 	 AT(compression)},
 	{"compression-level", 0, OPT_TEXT, "LEVEL", "gzip 0 to 9, zstd 1 to 19",
 	 AT(compression_level)},
+	{"force-compression", 0, OPT_FLAG, NULL, "pack the base image's layers in the same way",
+	 AT(force_compression)},
 	{"squash", 0, OPT_FLAG, NULL, "make one layer of all that lie on the base image's",
 	 AT(squash)},
 	{"single-layer", 0, OPT_FLAG, NULL, "make one layer of all, the base image's too",

@@ -443,6 +443,7 @@ int build_opts_make(struct co_build_opts *out, struct build_call *call, struct c
 				      .pull = a->pull,
 				      .no_cache = a->no_cache,
 				      .squash = a->squash,
+				      .force_compression = a->force_compression,
 				      .single_layer = a->single_layer,
 				      .iidfile = a->iidfile,
 				      .metadata_file = a->metadata_file,

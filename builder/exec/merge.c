@@ -102,3 +102,49 @@ int co_exec_merge(struct co_exec *x, struct co_built *b, bool all, struct co_err
 	mark_history(&b->config, keep);
 	return 0;
 }
+
+/* ---- --force-compression ---- */
+
+static int repack_one(struct co_exec *x, struct co_layer *layer, struct co_err *err)
+{
+	struct co_digest key;
+	struct co_layer out;
+	struct co_hash *h = co_hash_new(CO_SHA256);
+	co_hash_field(h, 1, "cooper-repack/1", 15);
+	co_hash_field(h, 2, layer->diff_id.bytes, 32);
+	co_hash_done(h, &key);
+	encoding_key(x, &key);
+	if (!x->o->no_cache && co_cache_get(x->o->cache, &key, &out) && encoding_fits(x, &out) &&
+	    co_digest_eq(&out.diff_id, &layer->diff_id)) {
+		*layer = out;
+		return 0;
+	}
+	int64_t start = co_mono_ns();
+	int r = co_layer_repack(x->o->store, layer, &x->o->layer, &out, err);
+	if (!r)
+		r = co_cache_put(x->o->cache, &key, &out, "layer packed again",
+				 co_mono_ns() - start, err);
+	if (!r)
+		*layer = out;
+	return r;
+}
+
+int co_exec_repack(struct co_exec *x, struct co_built *b, struct co_err *err)
+{
+	struct co_layer *layers = co_arena_alloc(x->a, (b->n_layers + 1) * sizeof(*layers));
+	size_t others = 0;
+	for (size_t i = 0; i < b->n_layers; i++) {
+		layers[i] = b->layers[i];
+		others += !encoding_fits(x, &layers[i]);
+	}
+	if (!others)
+		return 0;
+	int r = co_exec_fetch(x, err);
+	for (size_t i = 0; r == 0 && i < b->n_layers; i++)
+		if (!encoding_fits(x, &layers[i]))
+			r = repack_one(x, &layers[i], err);
+	if (r < 0)
+		return co_wrap(err, "pack the base image's layers again");
+	b->layers = layers;
+	return 0;
+}

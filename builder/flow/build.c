@@ -257,6 +257,8 @@ static int run_plan(struct build *b, const struct co_plan *plan, struct co_descr
 		r = co_exec_run(x, &built, err);
 	if (!r && (o->squash || o->single_layer))
 		r = co_exec_merge(x, &built, o->single_layer, err);
+	if (!r && o->force_compression)
+		r = co_exec_repack(x, &built, err);
 	if (!r)
 		r = finish_image(b, x, &built, desc, config, err);
 	bool files = false;

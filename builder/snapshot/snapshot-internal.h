@@ -41,6 +41,9 @@ struct co_rootfs {
 int unpack_layer(struct co_rootfs *r, const struct co_layer *layer, const struct co_root *root,
 		 enum co_unpack_mode mode, struct co_err *err);
 
+/* Bytes that may come out of a blob of that size; limits NULL: the defaults. */
+uint64_t layer_most_bytes(const struct co_layer_limits *l, int64_t packed);
+
 /* ---- layer.c: changes → tar → diff id → compress → store ---- */
 struct link_map;
 struct layer_out {
@@ -68,6 +71,7 @@ int layer_drop_socket(struct layer_out *l, int dirfd, const char *name, const ch
 		      struct co_err *err);
 /* A directory's time, set after its children were dealt with. */
 int layer_settle_dir(struct layer_out *l, int dirfd, const char *name, const struct co_meta *m);
+const char *layer_media_type(const struct co_layer_opts *o);
 int layer_finish(struct layer_out *l, struct co_layer *out, struct co_err *err);
 void layer_abort(struct layer_out *l);
 

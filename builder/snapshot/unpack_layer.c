@@ -7,10 +7,9 @@
 #define RATIO	   2000
 #define RATIO_FREE (1ull << 30) /* a ratio says nothing about small layers */
 
-/* Bytes that may come out of so many packed ones. */
-static uint64_t most_bytes(const struct co_layer_limits *l, int64_t packed)
+uint64_t layer_most_bytes(const struct co_layer_limits *l, int64_t packed)
 {
-	uint64_t ratio = l->ratio ? l->ratio : RATIO, size = packed > 0 ? (uint64_t)packed : 0;
+	uint64_t ratio = l && l->ratio ? l->ratio : RATIO, size = packed > 0 ? (uint64_t)packed : 0;
 	if (size > UINT64_MAX / ratio)
 		return 0;
 	return size * ratio > RATIO_FREE ? size * ratio : RATIO_FREE;
@@ -36,7 +35,7 @@ int unpack_layer(struct co_rootfs *r, const struct co_layer *layer, const struct
 	const struct co_layer_limits *limits = r->limits ? r->limits : &none;
 	struct co_digest got;
 	struct co_source_stream *raw =
-		co_stream_inflate(co_stream_fd(fd, true, "layer"), most_bytes(limits, size));
+		co_stream_inflate(co_stream_fd(fd, true, "layer"), layer_most_bytes(limits, size));
 	struct co_source_stream *in = co_stream_hash(raw, CO_SHA256, &got, NULL);
 	struct co_tar_reader *tar;
 	e = co_tar_reader_open(&tar, in, &limits->tar, err);

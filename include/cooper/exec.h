@@ -61,6 +61,8 @@ int co_exec_run(struct co_exec *x, struct co_built *out, struct co_err *err) co_
 /* Makes one layer of all that lie on the base's (all: of those too). */
 int co_exec_merge(struct co_exec *x, struct co_built *built, bool all,
 		  struct co_err *err) co_must_check;
+/* Packs the base's layers as new ones are packed. */
+int co_exec_repack(struct co_exec *x, struct co_built *built, struct co_err *err) co_must_check;
 /* All steps with a layer that were done or found so far, appended to list (in the arena). */
 void co_exec_entries(const struct co_exec *x, struct co_cache_entry **list, size_t *n);
 /* Brings the blobs of the target's layers into the store. */

@@ -18,8 +18,8 @@ struct co_layer {
 	struct co_digest diff_id;
 	uint64_t size; /* uncompressed bytes */
 	bool empty;    /* nothing changed: a tar of no members */
-	/* Where the blob is when the store does not have it: a place of the cache (cache.h); 0: with
-	 * the base image. */
+	/* Where the blob is when the store does not have it: a place of the cache (cache.h); 0:
+	 * with the base image. */
 	unsigned place;
 };
 struct co_layer_opts {
@@ -74,6 +74,10 @@ int co_rootfs_view(struct co_rootfs *r, const struct co_root **root,
 int co_rootfs_reader(struct co_rootfs **out, struct co_rootfs *from,
 		     struct co_err *err) co_must_check;
 void co_rootfs_close(struct co_rootfs *r);
+
+/* The same content packed as o says, into the store; its diff id is checked (INTEGRITY). */
+int co_layer_repack(struct co_store *s, const struct co_layer *layer, const struct co_layer_opts *o,
+		    struct co_layer *out, struct co_err *err) co_must_check;
 
 /* Writes a whole tree as tar (type=tar, type=local exports), deterministic. Takes out. */
 int co_tree_write_tar(const struct co_root *root, int64_t clamp_epoch, bool clamp,

@@ -303,3 +303,20 @@ teardown() { common_teardown; }
 	done
 	run -0 cooper verify -q --squash ./squash app
 }
+
+@test "--force-compression packs the base's layers too, and leaves their content alone" {
+	make_base base
+	context app <<-'END'
+		FROM base
+		RUN echo x >/x
+		USER 1
+	END
+	cooper build -q --compression zstd -t some app
+	cooper build -q --compression zstd --force-compression -t every app
+	[ "$(cooper inspect some | jq '[.layers[] | select(.mediaType | endswith("zstd"))] | length')" = 1 ]
+	[ "$(cooper inspect every | jq '[.layers[] | select(.mediaType | endswith("zstd") | not)] | length')" = 0 ]
+	[ "$(cooper inspect every | jq -c .image.rootfs)" = "$(cooper inspect some | jq -c .image.rootfs)" ]
+	[ "$(cooper cat every /etc/passwd)" = "$(cooper cat base /etc/passwd)" ]
+	cooper build -q --compression zstd --force-compression -t again app
+	[ "$(cooper inspect again | jq -r .digest)" = "$(cooper inspect every | jq -r .digest)" ]
+}

@@ -232,7 +232,7 @@ static const struct {
 	{"-o type=image,dest=x", CO_E_USAGE, "dest="},
 	{"-o type=oci,dest=x,push=true", CO_E_USAGE, "push="},
 	{"-o type=image,push=maybe", CO_E_USAGE, "true or false"},
-	{"-o type=image,force-compression=true", CO_E_UNSUPPORTED, "force-compression"},
+	{"-o type=image,force-compression=perhaps", CO_E_USAGE, "force-compression"},
 	{"-o type=image,compression=estargz", CO_E_UNSUPPORTED, "estargz"},
 	{"-o type=oci,\"dest=x", CO_E_USAGE, "a quote is not closed"},
 	{"--output=", CO_E_USAGE, "the value is empty"},
