@@ -18,6 +18,9 @@ struct co_rootfs_ops {
 	bool (*usable)(struct co_store *s);
 	int (*open)(struct co_rootfs *r, struct co_err *err);
 	int (*add_layer)(struct co_rootfs *r, const struct co_layer *layer, struct co_err *err);
+	/* Unpacks a layer for add_layer; nothing is published when *spoilt. NULL: cannot. */
+	int (*prepare)(struct co_rootfs *r, const struct co_layer *layer, const bool *spoilt,
+		       struct co_err *err);
 	int (*begin)(struct co_rootfs *r, const struct co_root **root, struct co_err *err);
 	int (*commit)(struct co_rootfs *r, const struct co_layer_opts *o, struct co_layer *out,
 		      struct co_err *err);

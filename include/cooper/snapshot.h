@@ -53,6 +53,9 @@ const char *co_rootfs_backend(const struct co_rootfs *r);
  * the diff id while unpacking. */
 int co_rootfs_add_layer(struct co_rootfs *r, const struct co_layer *layer,
 			struct co_err *err) co_must_check;
+/* Unpacks those of the layers that are not yet, several at a time where the backend can; best
+ * effort, co_rootfs_add_layer does what is left and tells errors. */
+void co_rootfs_prepare(struct co_rootfs *r, const struct co_layer *layers, size_t n);
 /* Starts a step: gives the writable tree. Valid until commit or abort. */
 int co_rootfs_begin(struct co_rootfs *r, const struct co_root **root,
 		    struct co_err *err) co_must_check;

@@ -320,3 +320,27 @@ teardown() { common_teardown; }
 	cooper build -q --compression zstd --force-compression -t again app
 	[ "$(cooper inspect again | jq -r .digest)" = "$(cooper inspect every | jq -r .digest)" ]
 }
+
+@test "a base of many layers, unpacked side by side, is what unpacking one by one gives" {
+	mkdir many app
+	{
+		echo "FROM scratch"
+		for i in 1 2 3 4 5 6 7 8; do
+			mkdir "many/$i" && echo "$i" >"many/$i/last" && echo "$i" >"many/$i/only$i"
+			echo "COPY $i /"
+		done
+	} >many/Dockerfile
+	cooper build -q --user-policy=off -t many -o type=oci,tar=false,dest=layout many
+	printf 'FROM base\nWORKDIR /made\nUSER 1\n' >app/Dockerfile
+	for store in one many; do
+		export COOPER_ROOT=$T/$store
+		cpus=$([ $store = one ] && echo 0 || echo "0-$(($(nproc) - 1))")
+		taskset -c "$cpus" "$COOPER" build -q --build-context base=oci-layout://layout \
+			-o "type=local,dest=out-$store" -t x app
+		find "$COOPER_ROOT/layers" -mindepth 2 -printf '%P %m %s %T@\n' | sort >"layers-$store"
+		assert_clean
+	done
+	diff -r out-one out-many
+	[ "$(cat out-many/last)" = 8 ]
+	[ "$(ls -d out-many/only* | wc -l)" = 8 ]
+}
