@@ -82,6 +82,25 @@ int co_context_open_tar(struct co_context *out, struct co_store *s, struct co_so
 	return 0;
 }
 
+int co_context_open_text(struct co_context *out, struct co_store *s, char *text, size_t len,
+			 const char *what, struct co_err *err)
+{
+	char name[64];
+	int tmp = co_store_tmp_fd(s, err);
+	auto_fd dir = tmp < 0 ? -1 : co_mkdtemp_at(tmp, "context", name, sizeof(name), err);
+	if (dir < 0) {
+		free(text);
+		return err->code;
+	}
+	*out = (struct co_context){.root = {.fd = co_steal_fd(&dir)},
+				   .describe = co_xasprintf("empty context beside %s", what),
+				   .epoch = -1,
+				   .temporary = true,
+				   .text = text,
+				   .text_len = len};
+	return 0;
+}
+
 void co_context_release(struct co_context *c)
 {
 	if (c->temporary && c->root.fd >= 0)
@@ -89,5 +108,6 @@ void co_context_release(struct co_context *c)
 	co_root_close(&c->root);
 	c->root.fd = -1;
 	co_ignore_free(co_steal(&c->ignore));
+	free((void *)co_steal(&c->text));
 	free((void *)co_steal(&c->describe));
 }

@@ -69,6 +69,15 @@ int co_context_dockerfile(struct co_context *c, const char *name, char **text, s
 	static const char *const usual[] = {"Dockerfile", "dockerfile", NULL};
 	int r = 1;
 	const char *found = name;
+	if (c->text && name)
+		return co_fail(err, CO_E_USAGE, "-f %s, and the context is a Dockerfile alone",
+			       name);
+	if (c->text) {
+		*text = memcpy(co_xcalloc(1, c->text_len + 1), c->text, c->text_len);
+		*len = c->text_len;
+		*name_out = co_xstrdup("Dockerfile");
+		return 0;
+	}
 	if (name) {
 		r = read_outside(c, name, DOCKERFILE_MAX, text, len, err);
 		if (r == 1)

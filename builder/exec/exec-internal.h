@@ -83,6 +83,7 @@ void mask_bus_end(struct mask_bus *m);
 /* An image used by COPY --from or a mount: a pseudo stage. */
 struct image_run {
 	const char *name;
+	const struct co_platform *platform; /* of the stage that asked for it */
 	struct stage_run run;
 	struct image_run *next;
 };
@@ -195,7 +196,7 @@ const char *run_hostname(const struct co_step *step);
 
 /* mount_secret.c */
 const struct co_secret *secret_find(const struct co_secret *list, size_t n, const char *id);
-int secret_read(struct co_exec *x, const struct co_secret *s, const char **data, size_t *len,
+int secret_read(struct co_arena *a, const struct co_secret *s, const char **data, size_t *len,
 		struct co_err *err) co_must_check;
 /* op_mounts.c */
 struct mount_set {

@@ -18,7 +18,7 @@ const struct co_secret *secret_find(const struct co_secret *list, size_t n, cons
 	return NULL;
 }
 
-int secret_read(struct co_exec *x, const struct co_secret *s, const char **data, size_t *len,
+int secret_read(struct co_arena *a, const struct co_secret *s, const char **data, size_t *len,
 		struct co_err *err)
 {
 	if (s->env) {
@@ -26,7 +26,7 @@ int secret_read(struct co_exec *x, const struct co_secret *s, const char **data,
 		if (!v)
 			return co_fail(err, CO_E_NOT_FOUND, "secret %s: variable %s is not set",
 				       s->id, s->env);
-		*data = co_arena_strdup(x->a, v);
+		*data = co_arena_strdup(a, v);
 		*len = strlen(v);
 		return 0;
 	}
@@ -34,7 +34,7 @@ int secret_read(struct co_exec *x, const struct co_secret *s, const char **data,
 	int r = co_read_file(AT_FDCWD, s->file, SECRET_MAX, &text, len, err);
 	if (r < 0)
 		return co_wrap(err, "secret %s", s->id);
-	*data = co_arena_dup(x->a, text, *len);
+	*data = co_arena_dup(a, text, *len);
 	return 0;
 }
 
@@ -71,7 +71,7 @@ int mount_secret_open(struct co_exec *x, struct stage_run *st, const struct co_m
 	}
 	const char *data = "";
 	size_t len;
-	int r = secret_read(x, s, &data, &len, err);
+	int r = secret_read(x->a, s, &data, &len, err);
 	if (r < 0)
 		return r;
 	remember_secret(x, m, data);

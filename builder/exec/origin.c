@@ -17,7 +17,7 @@ static int open_image(struct co_exec *x, const char *name, const struct co_platf
 		      struct stage_run **out, struct co_err *err)
 {
 	for (struct image_run *i = x->images; i; i = i->next)
-		if (!strcmp(i->name, name)) {
+		if (!strcmp(i->name, name) && co_platform_eq(i->platform, platform)) {
 			*out = &i->run;
 			return 0;
 		}
@@ -28,6 +28,7 @@ static int open_image(struct co_exec *x, const char *name, const struct co_platf
 		return co_wrap(err, "image %s", name);
 	struct image_run *i = co_arena_new(x->a, struct image_run);
 	i->name = name;
+	i->platform = platform;
 	stage_from_base(x, &i->run, base);
 	i->next = x->images;
 	x->images = i;
@@ -57,6 +58,7 @@ static int origin_stage(struct co_exec *x, const struct co_origin *from,
 	if (from->kind == CO_FROM_SCRATCH) {
 		struct image_run *i = co_arena_new(x->a, struct image_run);
 		i->name = "";
+		i->platform = platform;
 		co_config_init(&i->run.config, platform);
 		i->next = x->images;
 		x->images = i;
@@ -74,7 +76,16 @@ static int open_named(struct co_exec *x, const struct co_named_context *c, struc
 			return 0;
 		}
 	struct named_tree *t = co_arena_new(x->a, struct named_tree);
-	int r = co_fetch_context(&t->opened, x->o->store, x->o->registry, c->spec, err);
+	struct co_git_opts opts = {0};
+	int r = 0;
+	if (co_url_is_git(c->spec))
+		r = co_exec_git_auth(&opts.auth_header, x->a, x->o->secrets, x->o->n_secrets,
+				     c->spec, err);
+	else if (co_url_is_http(c->spec))
+		r = co_exec_http_auth(&opts.http_header, x->a, x->o->secrets, x->o->n_secrets,
+				      c->spec, err);
+	if (!r)
+		r = co_fetch_context(&t->opened, x->o->store, x->o->registry, c->spec, &opts, err);
 	if (!r)
 		r = co_context_load_ignore(&t->opened, NULL, err);
 	if (r < 0)

@@ -70,11 +70,28 @@ static int read_dockerfile(struct build *b, struct co_err *err)
 	return 0;
 }
 
+/* Secrets with the names that ADD uses serve the context too. */
+int fetch_opts(struct build *b, const char *url, struct co_git_opts *out, struct co_err *err)
+{
+	*out = (struct co_git_opts){.keep_git_dir = special_keeps_git_dir(b)};
+	if (co_url_is_git(url))
+		return co_exec_git_auth(&out->auth_header, &b->arena, b->o->secrets,
+					b->o->n_secrets, url, err);
+	if (co_url_is_http(url))
+		return co_exec_http_auth(&out->http_header, &b->arena, b->o->secrets,
+					 b->o->n_secrets, url, err);
+	return 0;
+}
+
 static int open_context(struct build *b, struct co_err *err)
 {
 	if (b->o->dockerfile && !strcmp(b->o->dockerfile, "-") && !strcmp(b->o->context, "-"))
 		return co_fail(err, CO_E_USAGE, "context and Dockerfile can not both be stdin");
-	int r = co_fetch_context(&b->context, b->store, b->registry, b->o->context, err);
+	struct co_git_opts fetch;
+	int r = fetch_opts(b, b->o->context, &fetch, err);
+	if (!r)
+		r = co_fetch_context(&b->context, b->store, b->registry, b->o->context, &fetch,
+				     err);
 	if (r < 0)
 		return r;
 	b->has_context = true;
@@ -266,7 +283,7 @@ static int run_plan(struct build *b, const struct co_plan *plan, struct co_descr
 		files |= o->outputs[i].kind != CO_OUT_LOCAL;
 	if (!r && files)
 		r = co_exec_fetch(x, err);
-	if (!r && o->n_platforms <= 1)
+	if (!r && o->n_platforms <= 1 && !b->as_index)
 		r = outputs_write(b, desc, x, err);
 	if (!r)
 		r = note_sources(b, x, &built, err);
@@ -289,6 +306,7 @@ static int build_platform(struct build *b, const struct co_platform *platform,
 		r = epoch_choose(b, plan, err);
 	if (r < 0)
 		return r;
+	special_unused(b, plan);
 	cache_expect(b, platform);
 	co_emit(b->bus, (struct co_event){.kind = CO_EV_BUILD_START,
 					  .name = b->source.name,
@@ -296,8 +314,7 @@ static int build_platform(struct build *b, const struct co_platform *platform,
 	/* a layer that a cache promised and did not give is a miss, never a failure */
 	for (unsigned i = 0;; i++) {
 		r = run_plan(b, plan, desc, config, err);
-		if (r == 0 || r == CO_E_INTERRUPTED || i == MAX_LOSSES ||
-		    !co_cache_lost(b->cache))
+		if (r == 0 || r == CO_E_INTERRUPTED || i == MAX_LOSSES || !co_cache_lost(b->cache))
 			return r;
 		if (i + 1 == MAX_LOSSES)
 			co_cache_read_none(b->cache);

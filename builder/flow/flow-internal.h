@@ -4,6 +4,7 @@
  */
 #pragma once
 #include <cooper/auto.h>
+#include <cooper/fetch.h>
 #include <cooper/flow.h>
 #include <cooper/lint.h>
 #include <cooper/str.h>
@@ -50,6 +51,11 @@ int epoch_choose(struct build *b, const struct co_plan *plan, struct co_err *err
 int special_check(struct build *b, struct co_err *err) co_must_check;
 /* Warns of build arguments that no ARG of the plan declares (once a build). */
 void special_unused(struct build *b, const struct co_plan *plan);
+/* BUILDKIT_CONTEXT_KEEP_GIT_DIR */
+bool special_keeps_git_dir(const struct build *b);
+/* build.c: what a remote context needs besides its address. */
+int fetch_opts(struct build *b, const char *url, struct co_git_opts *out,
+	       struct co_err *err) co_must_check;
 /* finish.c: config, manifest and gate of one built platform. */
 int finish_image(struct build *b, struct co_exec *x, struct co_built *built,
 		 struct co_descriptor *out, struct co_digest *config,

@@ -49,6 +49,12 @@ static int check_frontend(struct build *b, struct co_err *err)
 	return ref == arg ? err->code : co_locate(err, &b->source, b->ast->syntax_pos);
 }
 
+bool special_keeps_git_dir(const struct build *b)
+{
+	const char *value = given(b, "BUILDKIT_CONTEXT_KEEP_GIT_DIR");
+	return value && is_true(value);
+}
+
 int special_check(struct build *b, struct co_err *err)
 {
 	static const char *const untrue[][2] = {
@@ -59,12 +65,7 @@ int special_check(struct build *b, struct co_err *err)
 	int r = check_frontend(b, err);
 	if (r < 0)
 		return r;
-	const char *value = given(b, "BUILDKIT_CONTEXT_KEEP_GIT_DIR");
-	if (value && is_true(value)) {
-		co_fail(err, CO_E_UNSUPPORTED, "BUILDKIT_CONTEXT_KEEP_GIT_DIR is not carried out");
-		return co_hint(err, "write it into the URL of the context: ?keep-git-dir=true");
-	}
-	value = given(b, "BUILDKIT_MULTI_PLATFORM");
+	const char *value = given(b, "BUILDKIT_MULTI_PLATFORM");
 	b->as_index = value && is_true(value);
 	for (size_t i = 0; i < sizeof(untrue) / sizeof(untrue[0]); i++) {
 		value = given(b, untrue[i][0]);

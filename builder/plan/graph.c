@@ -77,18 +77,18 @@ static int stage_base(struct co_plan *p, struct co_arena *a, struct co_plan_stag
 		st->base.kind = CO_FROM_SCRATCH;
 		return 0;
 	}
+	/* a named context takes the place of a stage or image of its name */
+	const struct co_named_context *context = plan_context(p->opts, name);
+	if (context) {
+		st->base.kind = CO_FROM_CONTEXT;
+		st->base.context = context;
+		return 0;
+	}
 	/* FROM compares stage names as written (fact sheet 5) and takes only earlier ones */
 	unsigned other;
 	if (names_find(p, name, false, st->index, &other)) {
 		st->base.kind = CO_FROM_STAGE;
 		st->base.stage = other;
-		return 0;
-	}
-	for (size_t i = 0; i < p->opts->n_contexts; i++) {
-		if (strcmp(p->opts->contexts[i].name, name))
-			continue;
-		st->base.kind = CO_FROM_CONTEXT;
-		st->base.context = &p->opts->contexts[i];
 		return 0;
 	}
 	st->base.kind = CO_FROM_IMAGE;

@@ -6,10 +6,30 @@
 #include <limits.h>
 #include <stdlib.h>
 
-static const struct co_named_context *find_context(const struct co_plan_opts *o, const char *name)
+/* A reference without what is understood anyway: "docker.io/library/alpine:latest" is "alpine". */
+static size_t familiar(const char **name)
+{
+	static const char *const understood[] = {"docker.io/", "index.docker.io/", "library/"};
+	for (size_t i = 0; i < sizeof(understood) / sizeof(understood[0]); i++)
+		if (co_starts(*name, understood[i]))
+			*name += strlen(understood[i]);
+	size_t n = strlen(*name);
+	return co_ends(*name, ":latest") ? n - strlen(":latest") : n;
+}
+
+static bool same_image(const char *a, const char *b)
+{
+	size_t n = familiar(&a), m = familiar(&b);
+	return n == m && !memcmp(a, b, n);
+}
+
+const struct co_named_context *plan_context(const struct co_plan_opts *o, const char *name)
 {
 	for (size_t i = 0; i < o->n_contexts; i++)
 		if (co_ieq(o->contexts[i].name, name))
+			return &o->contexts[i];
+	for (size_t i = 0; i < o->n_contexts; i++)
+		if (same_image(o->contexts[i].name, name))
 			return &o->contexts[i];
 	return NULL;
 }
@@ -49,7 +69,7 @@ int co_plan_origin(struct co_origin *out, struct co_arena *a, const struct co_pl
 		   unsigned in_stage, const char *from, struct co_err *err)
 {
 	struct co_origin o = {0};
-	const struct co_named_context *ctx = find_context(p->opts, from);
+	const struct co_named_context *ctx = plan_context(p->opts, from);
 	if (ctx) {
 		o.kind = CO_FROM_CONTEXT;
 		o.context = ctx;

@@ -36,6 +36,9 @@ int eval_meta(struct eval *ev, struct co_err *err) co_must_check;
 int eval_fail(struct eval *ev, struct co_pos pos, struct co_err *err, const char *fmt, ...)
 	co_printf(4, 5);
 
+/* origin.c: the named context of that name, or NULL. */
+const struct co_named_context *plan_context(const struct co_plan_opts *o, const char *name);
+
 /* names.c: the last stage before `before` of that name; fold: in any case. */
 void names_make(struct co_plan *p, struct co_arena *a);
 bool names_find(const struct co_plan *p, const char *name, bool fold, unsigned before,

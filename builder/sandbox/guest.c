@@ -141,6 +141,7 @@ void guest_close(struct guest *g)
 		munmap(g->session, CO_IP_SESSION_SIZE);
 	}
 	co_close_fd(&g->session_fd);
+	stubs_remove(&g->in_dev, g->dir);
 	co_close_fd(&g->dir);
 	if (g->dir_path[0])
 		(void)!co_remove_tree(AT_FDCWD, g->dir_path, &ignore);

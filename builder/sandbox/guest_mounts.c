@@ -51,7 +51,12 @@ static int add(struct guest *g, int fd, const char *target, uint32_t flags, bool
 /* Makes sure that listings of the directory above show the mount. */
 static int stub(struct guest *g, const char *target, bool dir, struct co_err *err)
 {
-	auto_fd fd = stub_open(&g->st->stubs, g->st->root->fd, target, dir, err);
+	char path[4096];
+	bool in_dev = co_inroot_resolve(g->st->root->fd, target, path, sizeof(path)) == 0 &&
+		      co_starts(path, "dev/");
+	/* the image's /dev is covered by ours */
+	auto_fd fd = in_dev ? stub_open(&g->in_dev, g->dir, path, dir, err)
+			    : stub_open(&g->st->stubs, g->st->root->fd, target, dir, err);
 	return fd < 0 ? err->code : 0;
 }
 

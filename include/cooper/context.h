@@ -30,6 +30,8 @@ struct co_context {
 	const char *describe;	  /* "directory ./app", for messages; owned */
 	int64_t epoch;		  /* git commit time of a checkout; -1 unknown */
 	bool temporary;		  /* unpacked below the store's tmp */
+	const char *text;	  /* the Dockerfile, when it came alone; owned */
+	size_t text_len;
 };
 /* A local directory. */
 int co_context_open_dir(struct co_context *out, const char *path, struct co_err *err) co_must_check;
@@ -44,6 +46,9 @@ int co_context_dockerfile(struct co_context *c, const char *name, char **text, s
 /* Loads NAME.dockerignore beside the Dockerfile, else .containerignore, else .dockerignore. */
 int co_context_load_ignore(struct co_context *c, const char *dockerfile,
 			   struct co_err *err) co_must_check;
+/* An empty context whose Dockerfile is text (taken, from malloc). */
+int co_context_open_text(struct co_context *out, struct co_store *s, char *text, size_t len,
+			 const char *what, struct co_err *err) co_must_check;
 void co_context_release(struct co_context *c);
 
 /* ---- copying (COPY, ADD of local files; facts/dockerfile-language 8) ---- */

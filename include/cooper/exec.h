@@ -91,3 +91,12 @@ struct co_step_look {
 int co_exec_look(struct co_exec *x, struct co_step_look **list, size_t *n,
 		 struct co_err *err) co_must_check;
 void co_exec_close(struct co_exec *x);
+
+/* What a remote source needs, from secrets with the names that BuildKit gives them: GIT_AUTH_HEADER
+ * or GIT_AUTH_TOKEN (".host" behind it: for that host only) and HTTP_AUTH_HEADER_host or
+ * HTTP_AUTH_TOKEN_host. *out: a value of the Authorization header for git, a whole header line for
+ * http; NULL when there is none. In the arena. */
+int co_exec_git_auth(const char **out, struct co_arena *a, const struct co_secret *list, size_t n,
+		     const char *url, struct co_err *err) co_must_check;
+int co_exec_http_auth(const char **out, struct co_arena *a, const struct co_secret *list, size_t n,
+		      const char *url, struct co_err *err) co_must_check;

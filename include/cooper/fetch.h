@@ -30,9 +30,13 @@ struct co_git_opts {
 	bool keep_git_dir;
 	const char *checksum;
 	const char *auth_header; /* GIT_AUTH_HEADER / token as header value, or NULL */
+	const char *http_header; /* for a context by http: a whole header line, or NULL */
 };
 int co_fetch_git(struct co_context *out, struct co_store *s, const char *url,
 		 const struct co_git_opts *opts, char commit[65], struct co_err *err) co_must_check;
-/* --build-context and CONTEXT arguments: directory, tar file, "-" (stdin), git URL, http(s) tar. */
+/* --build-context and CONTEXT arguments: directory, tar file, "-" (stdin), git URL, http(s). What
+ * comes from stdin or http and is no archive is a Dockerfile, and the context is empty. opts may be
+ * NULL. */
 int co_fetch_context(struct co_context *out, struct co_store *s, struct co_registry *r,
-		     const char *spec, struct co_err *err) co_must_check;
+		     const char *spec, const struct co_git_opts *opts,
+		     struct co_err *err) co_must_check;

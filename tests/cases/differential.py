@@ -159,7 +159,7 @@ def config_view(config):
         inner.pop(key, None)
     if inner.get("WorkingDir") == "/":
         del inner["WorkingDir"]  # known: cooper writes the default down
-    history = [(old_history(h.get("created_by", "")), h.get("comment", ""), bool(h.get("empty_layer"))) for h in config.get("history", [])]
+    history = [(old_history(h.get("created_by", "")), h.get("comment", ""), bool(h.get("empty_layer"))) for h in config.get("history") or []]
     return {"architecture": config.get("architecture"), "os": config.get("os"), "variant": config.get("variant") or "",
             "author": config.get("author") or "", "config": clean(inner), "history": history,
             "layers": len(config["rootfs"]["diff_ids"] or [])}
