@@ -10,11 +10,11 @@ _cooper() {
 	fi
 	case ${COMP_WORDS[1]} in
 	build)
-		opts='--tag --file --build-arg --target --platform --push --output --label --annotation --iidfile --digest-file --metadata-file --build-context --secret --ssh --no-cache --cache-from --cache-to --cache-repo --cache-key --cache-trust --cache-scope --cache-ttl --explain-cache --pull --network --add-host --allow --jobs --memory --cpus --pids --timeout --output-limit --sandbox --user-policy --timestamp --compression --compression-level --check --check-rules --call --dry-run --progress --quiet --authfile --insecure-registry --http1 --root --help'
-		values=' --tag -t --build-arg --target --platform --label --annotation --build-context --secret --ssh --cache-from --cache-to --cache-repo --cache-trust --cache-scope --cache-ttl --network --add-host --allow --jobs -j --memory -m --cpus --pids --timeout --output-limit --sandbox --user-policy --timestamp --compression --compression-level --check-rules --call --progress --insecure-registry '
+		opts='--tag --file --build-arg --target --platform --push --output --label --annotation --iidfile --digest-file --metadata-file --build-context --secret --ssh --no-cache --cache-from --cache-to --cache-repo --cache-key --cache-trust --cache-scope --cache-ttl --explain-cache --pull --network --add-host --allow --jobs --memory --cpus --pids --timeout --output-limit --max-layer-size --max-layer-entries --max-layer-name --max-layer-ratio --sandbox --user-policy --timestamp --compression --compression-level --force-compression --squash --single-layer --check --check-rules --call --dry-run --progress --quiet --authfile --insecure-registry --http1 --root --help'
+		values=' --tag -t --build-arg --target --platform --label --annotation --build-context --secret --ssh --cache-from --cache-to --cache-repo --cache-trust --cache-scope --cache-ttl --network --add-host --allow --jobs -j --memory -m --cpus --pids --timeout --output-limit --max-layer-size --max-layer-entries --max-layer-name --max-layer-ratio --sandbox --user-policy --timestamp --compression --compression-level --check-rules --call --progress --insecure-registry '
 		;;
 	verify)
-		opts='--file --build-arg --target --platform --label --annotation --build-context --secret --ssh --pull --network --allow --jobs --sandbox --timestamp --compression --compression-level --format --progress --quiet --authfile --insecure-registry --http1 --root --help'
+		opts='--file --build-arg --target --platform --label --annotation --build-context --secret --ssh --pull --network --allow --jobs --sandbox --timestamp --compression --compression-level --force-compression --squash --single-layer --format --progress --quiet --authfile --insecure-registry --http1 --root --help'
 		values=' --build-arg --target --platform --label --annotation --build-context --secret --ssh --network --allow --jobs -j --sandbox --timestamp --compression --compression-level --format --progress --insecure-registry '
 		;;
 	lint)

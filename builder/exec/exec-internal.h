@@ -129,6 +129,9 @@ int step_lookup(struct co_exec *x, struct stage_run *st, struct pending_step *p,
 int step_work(struct co_exec *x, struct stage_run *st, struct pending_step *p,
 	      struct co_err *err) co_must_check;
 void step_drop(struct pending_step *p);
+/* How new layers are packed: is this one packed so, and as part of a key. */
+bool encoding_fits(const struct co_exec *x, const struct co_layer *l);
+void encoding_key(const struct co_exec *x, struct co_digest *key);
 
 /* explain.c: after the look-up; tells the bus why a step is not cached. */
 void explain_step(struct co_exec *x, struct stage_run *st, struct pending_step *p, bool hit);
