@@ -130,7 +130,11 @@ static int prepare(struct step *st, struct userns *u, struct co_err *err)
 	bool own_net = run->net == CO_NET_NONE;
 	bool compat = lookup_is_32bit(st->root->fd, run);
 	struct filter *f = &u->filter[own_net][compat];
-	int r = run->insecure || f->insns ? 0 : seccomp_build(f, own_net, compat, err);
+	/* a 32-bit program's numbers are others */
+	bool nodes = st->s->place == CO_PLACE_RANGE && !run->insecure && !compat;
+	int r = run->insecure || f->insns ? 0 : seccomp_build(f, own_net, compat, nodes, err);
+	if (!r && nodes)
+		r = nodes_open(st, err);
 	if (!r)
 		r = step_pipes(st, err);
 	if (!r)
@@ -146,8 +150,8 @@ static int prepare(struct step *st, struct userns *u, struct co_err *err)
 		group_open(&u->group, run, st->s->place == CO_PLACE_ROOT);
 	u->grouped = true;
 	limits_open(&st->limits, &u->group, run);
-	uint32_t flags =
-		(u->setgroups ? INIT_SETGROUPS : 0) | (st->landlock >= 0 ? INIT_LANDLOCK : 0);
+	uint32_t flags = (u->setgroups ? INIT_SETGROUPS : 0) |
+			 (st->landlock >= 0 ? INIT_LANDLOCK : 0) | (st->nodes ? INIT_NODES : 0);
 	if (st->guest)
 		return guest_orders(st, run->insecure ? NULL : f, flags, err);
 	st->spec = spec_make(run, run->insecure ? NULL : f, &st->limits, flags,
@@ -250,6 +254,7 @@ void step_close(struct step *st)
 	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
 		co_close_fd(fds[i]);
 	agents_close(st);
+	nodes_close(st);
 	free(st->resolv);
 	free(st->hosts);
 }
