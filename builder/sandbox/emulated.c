@@ -187,7 +187,7 @@ static int prepare(struct step *st, struct guest *g, struct emulated *e, struct 
 {
 	bool native = st->s->ops == &sandbox_chroot, no_net = st->run->net == CO_NET_NONE;
 	struct filter *f = &e->filter[no_net];
-	int r = f->insns ? 0 : seccomp_build(f, false, false, err);
+	int r = f->insns ? 0 : seccomp_build(f, false, false, false, err);
 	if (!r && no_net && !f->offline)
 		filter_offline(f);
 	if (!r)
@@ -267,6 +267,7 @@ static int run_guest(struct co_sandbox *s, const struct co_root *root, const str
 			  .limits = {.cgroup = -1},
 			  .image = e->init,
 			  .spec = -1,
+			  .userns = -1,
 			  .landlock = -1,
 			  .out = {-1, -1},
 			  .errs = {-1, -1},

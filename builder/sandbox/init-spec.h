@@ -8,7 +8,14 @@
 
 #define INIT_MAGIC 0x636f6f70u
 /* Descriptors the first process is started with; 0, 1 and 2 are the step's own. */
-enum { INIT_FD_SPEC = 3, INIT_FD_STATUS, INIT_FD_LANDLOCK, INIT_FD_SELF, INIT_FD_END };
+enum {
+	INIT_FD_SPEC = 3,
+	INIT_FD_STATUS,
+	INIT_FD_LANDLOCK,
+	INIT_FD_SELF,
+	INIT_FD_NODES,
+	INIT_FD_END
+};
 
 enum init_flags {
 	INIT_NO_NEW_PRIVS = 1, /* before the seccomp filter; needed where we are not root */
@@ -16,6 +23,7 @@ enum init_flags {
 	INIT_SETGROUPS = 4,    /* allowed here */
 	INIT_KEEP_IDS = 8,     /* ids and capabilities stay as they are */
 	INIT_REAPER = 16,      /* no pid namespace: kill what the step leaves behind */
+	INIT_NODES = 64,       /* the filter's listener goes into INIT_FD_NODES */
 	INIT_INTERPOSED = 32,  /* execute the descriptor `interposer`, not `program` */
 };
 

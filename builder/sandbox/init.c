@@ -113,6 +113,34 @@ static void set_limits(const struct init_spec *s)
 		limit(RLIMIT_DATA, s->max_data);
 }
 
+#define NEW_LISTENER  8
+#define WAIT_KILLABLE 32
+#define SOCKETS	      1 /* SOL_SOCKET */
+#define RIGHTS	      1 /* SCM_RIGHTS */
+
+static long send_fd(int socket, int fd)
+{
+	static char byte;
+	struct {
+		unsigned long len;
+		int level, type, fd, pad;
+	} control = {20, SOCKETS, RIGHTS, fd, 0};
+	struct {
+		void *base;
+		unsigned long len;
+	} part = {&byte, 1};
+	struct {
+		void *name;
+		unsigned name_len;
+		void *iov;
+		unsigned long iov_len;
+		void *control;
+		unsigned long control_len;
+		unsigned flags;
+	} message = {0, 0, &part, 1, &control, sizeof(control), 0};
+	return sys(__NR_sendmsg, socket, (long)&message, 0, 0);
+}
+
 static void load_filter(struct init_spec *s)
 {
 	if (s->flags & INIT_NO_NEW_PRIVS)
@@ -122,7 +150,18 @@ static void load_filter(struct init_spec *s)
 	if (!s->n_filter)
 		return;
 	struct sock_fprog p = {(unsigned short)s->n_filter, (void *)((char *)s + s->filter)};
-	need(sys(__NR_seccomp, SECCOMP_SET_MODE_FILTER, 0, (long)&p, 0), INIT_AT_SECCOMP);
+	if (!(s->flags & INIT_NODES)) {
+		need(sys(__NR_seccomp, SECCOMP_SET_MODE_FILTER, 0, (long)&p, 0), INIT_AT_SECCOMP);
+		return;
+	}
+	/* a signal must not make a caller ask again for what is done already */
+	long fd = sys(__NR_seccomp, SECCOMP_SET_MODE_FILTER, NEW_LISTENER | WAIT_KILLABLE, (long)&p,
+		      0);
+	if (fd == -EINVAL)
+		fd = sys(__NR_seccomp, SECCOMP_SET_MODE_FILTER, NEW_LISTENER, (long)&p, 0);
+	need(fd, INIT_AT_SECCOMP);
+	need(send_fd(INIT_FD_NODES, (int)fd), INIT_AT_SECCOMP);
+	sys(__NR_close, fd, 0, 0, 0);
 }
 
 static void set_ids(struct init_spec *s)
@@ -165,6 +204,7 @@ static _Noreturn void command(struct init_spec *s)
 	sys(__NR_close, INIT_FD_SPEC, 0, 0, 0);
 	sys(__NR_close, INIT_FD_LANDLOCK, 0, 0, 0);
 	sys(__NR_close, INIT_FD_SELF, 0, 0, 0);
+	sys(__NR_close, INIT_FD_NODES, 0, 0, 0);
 	sys(__NR_fcntl, INIT_FD_STATUS, F_SETFD, FD_CLOEXEC, 0);
 	if (s->flags & INIT_INTERPOSED)
 		fail(INIT_AT_EXEC, sys6(__NR_execveat, s->interposer, (long)"", (long)argv,

@@ -137,7 +137,7 @@ void close_fds(unsigned first, unsigned last)
 static int arrange(struct step *st)
 {
 	int from[INIT_FD_END] = {st->input,	st->out[1],   st->errs[1], st->spec,
-				 st->status[1], st->landlock, st->image};
+				 st->status[1], st->landlock, st->image,   nodes_end(st)};
 	if (from[0] < 0)
 		from[0] = co_inroot_open(st->in, "/dev/null", O_RDWR, 0);
 	for (int i = 0; i < INIT_FD_END; i++)
@@ -197,6 +197,8 @@ int inside(void *arg)
 		r = change_root(st);
 	if (!r)
 		r = change_dir(st);
+	if (!r && st->userns >= 0 && setns(st->userns, CLONE_NEWUSER) < 0)
+		r = co_fail_sys(st->err, "enter the user namespace of an emulator");
 	if (!r)
 		r = arrange(st);
 	if (!r)

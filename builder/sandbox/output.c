@@ -119,12 +119,15 @@ int pump_run(struct pump *p, struct co_err *err)
 		fcntl(fds[i], F_SETFL, O_NONBLOCK);
 	/* the status pipe ends with the first process */
 	while (fds[2] >= 0) {
-		struct pollfd f[3 + AGENTS_POLL] = {
+		struct pollfd f[4 + AGENTS_POLL] = {
 			{fds[0], POLLIN, 0}, {fds[1], POLLIN, 0}, {fds[2], POLLIN, 0}};
 		watch_clock(p, end);
-		if (poll(f, 3 + agents_poll(st, f + 3), tick(end)) <= 0)
+		size_t n = 3 + agents_poll(st, f + 3), nodes = nodes_poll(st, f + n);
+		if (poll(f, n + nodes, tick(end)) <= 0)
 			continue;
 		agents_move(st);
+		if (nodes)
+			nodes_move(st, f + n);
 		for (int i = 0; i < 2; i++)
 			if (f[i].revents && !move_some(p, fds[i], i + 1, &total))
 				fds[i] = -1;

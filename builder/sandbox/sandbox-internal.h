@@ -38,8 +38,8 @@ struct filter {
 /* Refuses internet sockets altogether: for sandboxes that have no network of their own to give. */
 void filter_offline(struct filter *f);
 /* own_net: packet sockets see the step's own network only. compat: the image's programs are 32-bit
- * ones on a 64-bit machine. */
-int seccomp_build(struct filter *out, bool own_net, bool compat, struct co_err *err);
+ * ones on a 64-bit machine. nodes: making a device is handed to a listener. */
+int seccomp_build(struct filter *out, bool own_net, bool compat, bool nodes, struct co_err *err);
 
 /* A ruleset that keeps a step away from abstract sockets (and, where has_fs is set later, files) of
  * this machine: descriptor, or -1 where this kernel has no such thing. */
@@ -135,12 +135,15 @@ struct step {
 	struct limits limits;
 	struct stubs stubs;
 	struct agents *agents; /* owned, NULL: none */
+	struct nodes *nodes;   /* owned, NULL: none */
 	char *resolv;	       /* owned; text for /etc/resolv.conf, NULL: none here */
 	char *hosts;	       /* owned */
 	int image;	       /* borrowed */
 	int spec;
 	int landlock;
 	int out[2], errs[2], status[2], input;
+	int userns;	     /* to enter before the command; -1: none; borrowed */
+	const char *foreign; /* why programs of another machine do not run; "" or NULL */
 	struct guest *guest; /* the interposer's world; NULL: none */
 	struct co_err *err;
 	/* the child's */
@@ -183,6 +186,14 @@ int agent_bind(struct step *st, const struct co_mount_op *op, unsigned number);
 size_t agents_poll(struct step *st, struct pollfd *f);
 void agents_move(struct step *st);
 void agents_close(struct step *st);
+
+/* nodes.c: devices that a step in a user namespace makes. Nothing happens where the kernel cannot
+ * tell about system calls. */
+int nodes_open(struct step *st, struct co_err *err);
+int nodes_end(const struct step *st);		      /* the step's descriptor, -1: none */
+size_t nodes_poll(struct step *st, struct pollfd *f); /* 0 or 1 filled in */
+void nodes_move(struct step *st, const struct pollfd *f);
+void nodes_close(struct step *st);
 
 /* ---- afterwards ---- */
 

@@ -126,7 +126,24 @@ static int add_narrow(scmp_filter_ctx c, uint32_t arch, bool compat)
 	return r;
 }
 
-static int fill(scmp_filter_ctx c, bool own_net, bool compat)
+/* Where no listener can be had, the call is left to the kernel, which refuses it. */
+static int report_nodes(scmp_filter_ctx c)
+{
+	static const uint64_t kinds[] = {S_IFCHR, S_IFBLK};
+	int r = 0;
+	for (size_t i = 0; r == 0 && i < 2; i++) {
+		r = seccomp_rule_add(c, SCMP_ACT_NOTIFY, SCMP_SYS(mknodat), 1,
+				     SCMP_A2(SCMP_CMP_MASKED_EQ, S_IFMT, kinds[i]));
+#if defined(__NR_mknod)
+		if (!r)
+			r = seccomp_rule_add(c, SCMP_ACT_NOTIFY, SCMP_SYS(mknod), 1,
+					     SCMP_A1(SCMP_CMP_MASKED_EQ, S_IFMT, kinds[i]));
+#endif
+	}
+	return r == -EOPNOTSUPP ? 0 : r;
+}
+
+static int fill(scmp_filter_ctx c, bool own_net, bool compat, bool nodes)
 {
 	int r = seccomp_attr_set(c, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ERRNO(ENOSYS));
 	if (!r)
@@ -135,6 +152,8 @@ static int fill(scmp_filter_ctx c, bool own_net, bool compat)
 		r = refuse_bits(c);
 	if (!r)
 		r = refuse_sockets(c, own_net);
+	if (!r && nodes)
+		r = report_nodes(c);
 #if defined(__x86_64__)
 	if (!r)
 		r = add_narrow(c, SCMP_ARCH_X86, compat);
@@ -184,10 +203,10 @@ static int export(scmp_filter_ctx c, struct filter *out)
 	return 0;
 }
 
-int seccomp_build(struct filter *out, bool own_net, bool compat, struct co_err *err)
+int seccomp_build(struct filter *out, bool own_net, bool compat, bool nodes, struct co_err *err)
 {
 	scmp_filter_ctx c = seccomp_init(SCMP_ACT_ALLOW);
-	int r = c ? fill(c, own_net, compat) : -ENOMEM;
+	int r = c ? fill(c, own_net, compat, nodes) : -ENOMEM;
 	if (!r && export(c, out) < 0)
 		r = -EIO;
 	if (c)

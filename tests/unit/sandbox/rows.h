@@ -242,6 +242,24 @@ static const struct row rows[] = {
 	{"nodes", AS_ROOT,
 	 "mknod /n c 1 3 && mknod /b b 253 0 && stat -c '%F %t %T' /n /b; head -c1 /b", EXIT(1),
 	 "~character special file 1 3\nblock special file fd 0\n"},
+	{"nodes of a user's root", AS_RANGE,
+	 "cd /tmp && mknod /n c 1 3 && mknod -m 604 b b 300 70000 && (umask 027; mknod /m c 5 6) "
+	 "&& "
+	 "ln -s /tmp /l && mknod /l/x c 9 9 && ! mknod /n c 1 3 2>&1 && ! mknod /none/x c 1 3 2>&1 "
+	 "&& "
+	 "! mknod /w c 0 0 2>&1; stat -c %a /n b /m /tmp/x",
+	 0,
+	 "mknod: /n: File exists\nmknod: /none/x: No such file or directory\nmknod: /w: Operation "
+	 "not permitted\n644\n604\n640\n644\n",
+	 .after = "getfattr --only-values -n user.cooper.node root/n root/tmp/b 2>/dev/null | grep "
+		  "-q '^c 1 3b 300 70000$'"},
+	{"nodes are root's to make",
+	 AS_RANGE,
+	 "mknod /tmp/n c 1 3",
+	 EXIT(1),
+	 "mknod: /tmp/n: Operation not permitted\n",
+	 {.uid = 1000, .gid = 1000},
+	 .after = "test ! -e root/tmp/n"},
 	{"proc is read-only", AS_ALL,
 	 "echo 1 >/proc/sys/vm/drop_caches || echo b >/proc/sysrq-trigger || mkdir /sys/x", EXIT(1),
 	 "~Read-only file system"},
