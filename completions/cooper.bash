@@ -5,16 +5,16 @@ _cooper() {
 	local opts='' values=''
 	COMPREPLY=()
 	if [ "$COMP_CWORD" -eq 1 ]; then
-		mapfile -t COMPREPLY < <(compgen -W 'build verify lint push pull login logout images tag rmi prune save load export ls cat inspect history doctor version help' -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W 'build verify lint push pull login logout images tag rmi prune cache save load export ls cat inspect history doctor version help' -- "$cur")
 		return
 	fi
 	case ${COMP_WORDS[1]} in
 	build)
-		opts='--tag --file --build-arg --target --platform --push --output --label --annotation --iidfile --digest-file --metadata-file --build-context --secret --ssh --no-cache --cache-from --cache-to --cache-repo --cache-key --cache-trust --cache-scope --cache-ttl --explain-cache --pull --network --add-host --allow --jobs --memory --cpus --pids --timeout --output-limit --sandbox --user-policy --timestamp --compression --compression-level --check --check-rules --call --dry-run --progress --quiet --authfile --insecure-registry --http1 --root --help'
-		values=' --tag -t --build-arg --target --platform --label --annotation --build-context --secret --ssh --cache-from --cache-to --cache-repo --cache-trust --cache-scope --cache-ttl --network --add-host --allow --jobs -j --memory -m --cpus --pids --timeout --output-limit --sandbox --user-policy --timestamp --compression --compression-level --check-rules --call --progress --insecure-registry '
+		opts='--tag --file --build-arg --target --platform --push --output --label --annotation --iidfile --digest-file --metadata-file --build-context --secret --ssh --no-cache --cache-from --cache-to --cache-repo --cache-key --cache-trust --cache-scope --cache-ttl --explain-cache --pull --network --add-host --allow --jobs --memory --cpus --pids --timeout --output-limit --max-layer-size --max-layer-entries --max-layer-name --max-layer-ratio --sandbox --user-policy --timestamp --compression --compression-level --force-compression --squash --single-layer --check --check-rules --call --dry-run --progress --quiet --authfile --insecure-registry --http1 --root --help'
+		values=' --tag -t --build-arg --target --platform --label --annotation --build-context --secret --ssh --cache-from --cache-to --cache-repo --cache-trust --cache-scope --cache-ttl --network --add-host --allow --jobs -j --memory -m --cpus --pids --timeout --output-limit --max-layer-size --max-layer-entries --max-layer-name --max-layer-ratio --sandbox --user-policy --timestamp --compression --compression-level --check-rules --call --progress --insecure-registry '
 		;;
 	verify)
-		opts='--file --build-arg --target --platform --label --annotation --build-context --secret --ssh --pull --network --allow --jobs --sandbox --timestamp --compression --compression-level --format --progress --quiet --authfile --insecure-registry --http1 --root --help'
+		opts='--file --build-arg --target --platform --label --annotation --build-context --secret --ssh --pull --network --allow --jobs --sandbox --timestamp --compression --compression-level --force-compression --squash --single-layer --format --progress --quiet --authfile --insecure-registry --http1 --root --help'
 		values=' --build-arg --target --platform --label --annotation --build-context --secret --ssh --network --allow --jobs -j --sandbox --timestamp --compression --compression-level --format --progress --insecure-registry '
 		;;
 	lint)
@@ -52,6 +52,10 @@ _cooper() {
 	prune)
 		opts='--all --cache-age --keep-cache --root --help'
 		values=' --cache-age '
+		;;
+	cache)
+		opts='--cache-repo --max-age --keep-bytes --mounts --dry-run --authfile --insecure-registry --http1 --root --help'
+		values=' --cache-repo --max-age --keep-bytes --insecure-registry '
 		;;
 	save)
 		opts='--output --format --platform --progress --quiet --authfile --insecure-registry --http1 --root --help'

@@ -9,7 +9,7 @@
 
 struct one {
 	struct co_manifest_job *job;
-	bool *exists; /* of a blob */
+	bool *exists;	      /* of a blob */
 	struct co_err *first; /* the batch's first real failure */
 };
 
@@ -74,8 +74,8 @@ static int manifests(struct co_registry *r, struct co_manifest_job *jobs, size_t
 
 	for (size_t i = 0; i < n; i++) {
 		struct co_manifest_job *j = &jobs[i];
-		struct req *q = manifest_req(r, &j->ref, put ? "PUT" : "GET",
-					     put ? "pull,push" : "pull");
+		struct req *q =
+			manifest_req(r, &j->ref, put ? "PUT" : "GET", put ? "pull,push" : "pull");
 
 		list[i] = (struct one){.job = j, .first = &first};
 		j->code = CO_E_NETWORK;

@@ -226,7 +226,8 @@ void co_cache_lose(struct co_cache *c, const struct co_layer *layer)
 		s->read_none = true;
 	s->lost = true;
 	char digest[CO_DIGEST_TEXT];
-	co_warn(c->bus, "CacheLost", "the cached layer %.19s is gone or damaged: its step runs again",
+	co_warn(c->bus, "CacheLost",
+		"the cached layer %.19s is gone or damaged: its step runs again",
 		co_digest_str(&layer->desc.digest, digest));
 }
 

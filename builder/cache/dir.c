@@ -17,7 +17,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
-#define LAYOUT "{\"imageLayoutVersion\":\"1.0.0\"}"
+#define LAYOUT	  "{\"imageLayoutVersion\":\"1.0.0\"}"
 #define INDEX_MAX (64u << 20)
 #define YOUNG_S	  600
 
@@ -92,8 +92,8 @@ static void dir_get(struct co_cache *c, struct tagged **list, size_t n)
 		struct co_err err = CO_ERR_INIT;
 		auto_fd fd = open_dir(t->place, &err);
 		t->body.max = DOC_MAX;
-		t->code = fd < 0 ? err.code
-				 : read_entry(t->place, fd, t->tag, &t->body, NULL, &err);
+		t->code =
+			fd < 0 ? err.code : read_entry(t->place, fd, t->tag, &t->body, NULL, &err);
 		if (t->code == CO_E_SYSTEM)
 			place_gave_up(t->place, false, &err);
 	}
@@ -234,7 +234,7 @@ static int write_index(struct place *p, int fd, struct co_err *err)
 		struct co_descriptor *d = &list[used];
 		if (read_entry(p, fd, tags[i], &text, &d->digest, &quiet) < 0)
 			continue;
-		strcpy(d->media_type, CO_MT_OCI_MANIFEST);
+		snprintf(d->media_type, sizeof(d->media_type), "%s", CO_MT_OCI_MANIFEST);
 		d->size = (int64_t)text.len;
 		notes[used] = json_pack("{s:s}", "org.opencontainers.image.ref.name", tags[i]);
 		d->annotations = notes[used++];
@@ -344,11 +344,11 @@ static int dir_sweep(struct place *p, struct co_err *err)
 }
 
 const struct place_ops cache_in_dir = {.name = "local",
-				    .get = dir_get,
-				    .exist = dir_exist,
-				    .fetch = dir_fetch,
-				    .put_blobs = dir_put_blobs,
-				    .put = dir_put,
-				    .list = dir_list,
-				    .remove = dir_remove,
-				    .sweep = dir_sweep};
+				       .get = dir_get,
+				       .exist = dir_exist,
+				       .fetch = dir_fetch,
+				       .put_blobs = dir_put_blobs,
+				       .put = dir_put,
+				       .list = dir_list,
+				       .remove = dir_remove,
+				       .sweep = dir_sweep};

@@ -94,8 +94,8 @@ static void ask_entries(struct co_cache *c, struct place *p, struct outgoing *li
 		struct record r;
 		if (t[i].code == 0 && document_read(&d, co_buf_str(&t[i].body), t[i].body.len) &&
 		    envelope_open(&r, json_array_get(d.notes, 0), c->trust) == ENV_GOOD &&
-		    co_digest_eq(&r.key, &of[i]->entry->key) &&
-		    !is_lost(c, &r.layer.desc.digest) && !too_old(c, r.created)) {
+		    co_digest_eq(&r.key, &of[i]->entry->key) && !is_lost(c, &r.layer.desc.digest) &&
+		    !too_old(c, r.created)) {
 			of[valid] = of[i];
 			blob[valid++] = r.layer.desc.digest;
 		}

@@ -126,7 +126,8 @@ void prefetch(struct co_cache *c, bool to_write)
 	for (size_t i = 0; i < n; i++) {
 		/* an image without records, or an index of platforms: just of no use */
 		if (list[i].code == CO_E_NOT_FOUND ||
-		    (list[i].image && (list[i].code || !strstr(co_buf_str(&list[i].body), NOTE_RECORDS))))
+		    (list[i].image &&
+		     (list[i].code || !strstr(co_buf_str(&list[i].body), NOTE_RECORDS))))
 			co_buf_release(&list[i].body);
 		else
 			take_document(c, &list[i], true);

@@ -7,15 +7,18 @@
 #include <cooper/clock.h>
 #include <cooper/image.h>
 
-#define ARTIFACT     "application/vnd.cooper.cache.v1"
-#define EMPTY_TYPE   "application/vnd.oci.empty.v1+json"
-#define PLAIN_CONFIG "{\"architecture\":\"unknown\",\"os\":\"unknown\",\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[]}}"
+#define ARTIFACT   "application/vnd.cooper.cache.v1"
+#define EMPTY_TYPE "application/vnd.oci.empty.v1+json"
+#define PLAIN_CONFIG                                                                               \
+	"{\"architecture\":\"unknown\",\"os\":\"unknown\",\"rootfs\":{\"type\":\"layers\",\"diff_" \
+	"ids\":[]}}"
 
 void document_config(bool plain, struct co_descriptor *out, const char **text)
 {
 	*text = plain ? PLAIN_CONFIG : EMPTY_CONFIG;
 	*out = (struct co_descriptor){.size = (int64_t)strlen(*text)};
-	strcpy(out->media_type, plain ? CO_MT_OCI_CONFIG : EMPTY_TYPE);
+	snprintf(out->media_type, sizeof(out->media_type), "%s",
+		 plain ? CO_MT_OCI_CONFIG : EMPTY_TYPE);
 	co_digest_of(&out->digest, *text, strlen(*text));
 }
 

@@ -16,7 +16,8 @@ json_t *record_json(const struct record *r)
 	char text[CO_DIGEST_TEXT];
 	json_t *j = json_object(), *blob = json_object();
 	json_object_set_new(blob, "mediaType", json_string(r->layer.desc.media_type));
-	json_object_set_new(blob, "digest", json_string(co_digest_str(&r->layer.desc.digest, text)));
+	json_object_set_new(blob, "digest",
+			    json_string(co_digest_str(&r->layer.desc.digest, text)));
 	json_object_set_new(blob, "size", json_integer(r->layer.desc.size));
 	json_object_set_new(j, "format", json_integer(FORMAT));
 	json_object_set_new(j, "key", json_string(co_digest_str(&r->key, text)));

@@ -110,10 +110,10 @@ static int remote_remove(struct place *p, const char *tag, struct co_err *err)
 }
 
 const struct place_ops cache_in_registry = {.name = "registry",
-					 .get = remote_get,
-					 .exist = remote_exist,
-					 .fetch = remote_fetch,
-					 .put_blobs = remote_put_blobs,
-					 .put = remote_put,
-					 .list = remote_list,
-					 .remove = remote_remove};
+					    .get = remote_get,
+					    .exist = remote_exist,
+					    .fetch = remote_fetch,
+					    .put_blobs = remote_put_blobs,
+					    .put = remote_put,
+					    .list = remote_list,
+					    .remove = remote_remove};

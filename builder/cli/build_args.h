@@ -12,12 +12,13 @@ struct build_args {
 	struct text_list secrets, ssh, add_hosts, allow;
 	const char *file, *target, *iidfile, *metadata_file, *digest_file;
 	const char *network, *memory, *cpus, *timeout, *output_limit, *sandbox, *user_policy;
+	const char *max_layer_size, *max_layer_entries, *max_layer_name, *max_layer_ratio;
 	const char *timestamp, *compression, *compression_level, *call, *check_rules;
 	unsigned pids, jobs;
 	struct text_list cache_from, cache_to, cache_repo, cache_trust, cache_scope;
 	const char *cache_key, *cache_ttl;
 	bool explain_cache;
-	bool push, pull, no_cache, dry_run, check;
+	bool push, pull, no_cache, dry_run, check, squash, single_layer, force_compression;
 };
 enum build_method { CALL_BUILD, CALL_CHECK, CALL_OUTLINE, CALL_TARGETS, CALL_PLAN };
 struct build_call {

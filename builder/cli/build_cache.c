@@ -24,9 +24,8 @@ static bool harmless(const char *k, const char *v)
 static int bad(struct cmd_ctx *c, const char *flag, const char *text, const char *why)
 {
 	co_fail(c->err, CO_E_USAGE, "%s %s: %s", flag, text, why);
-	return co_hint(c->err,
-		       "%s REPOSITORY, type=registry,ref=REPOSITORY, type=local,%s=DIR%s", flag,
-		       strcmp(flag, "--cache-to") ? "src" : "dest",
+	return co_hint(c->err, "%s REPOSITORY, type=registry,ref=REPOSITORY, type=local,%s=DIR%s",
+		       flag, strcmp(flag, "--cache-to") ? "src" : "dest",
 		       strcmp(flag, "--cache-to") ? "" : " or type=inline");
 }
 

@@ -40,7 +40,6 @@ static int fixed_key(struct cmd_ctx *c, const struct out_spec *s, const struct c
 		const char *key, *value, *why;
 	} rows[] = {
 		{"rewrite-timestamp", "true", "times in new layers are always set"},
-		{"force-compression", "false", "layers of the base image are never packed again"},
 		{"unpack", "false", "there is no daemon to unpack for"},
 		{"store", "true", "the image is always kept in the store"},
 		{"push-by-digest", "false", "an image is pushed under its names"},
@@ -100,6 +99,8 @@ static int one_key(struct co_build_opts *out, struct cmd_ctx *c, struct out_spec
 		s->has_tar = true;
 		return build_bool(&s->tar, c, value, "--output tar=");
 	}
+	if (!strcmp(kv->key, "force-compression"))
+		return build_bool(&out->force_compression, c, value, "--output force-compression=");
 	if (!strcmp(kv->key, "oci-mediatypes")) {
 		int r = build_bool(&oci, c, value, "--output oci-mediatypes=");
 		s->docker_types = !oci;

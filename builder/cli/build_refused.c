@@ -34,8 +34,6 @@ const struct refusal build_refused[] = {
 	{"rm", 0, false, "true", "there are no intermediate containers that could stay", LEAVE_OUT},
 	{"force-rm", 0, false, "true", "there are no intermediate containers that could stay",
 	 LEAVE_OUT},
-	{"squash", 0, false, "false", "layers are not merged",
-	 "copy the result into a fresh stage: FROM scratch, COPY --from=build / /"},
 	{"isolation", 0, true, "default", "isolation technologies are a matter of Windows",
 	 "choose how steps are walled in with --sandbox"},
 	{"security-opt", 0, true, NULL, "the wall around steps is not configurable",

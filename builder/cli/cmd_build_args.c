@@ -96,6 +96,31 @@ static int limits(struct co_build_opts *out, struct cmd_ctx *c, const struct bui
 	return 0;
 }
 
+static int count_value(uint64_t *out, struct cmd_ctx *c, const char *text, const char *flag,
+		       uint64_t most)
+{
+	if (text && (!co_parse_u64(text, out) || !*out || *out > most))
+		return co_fail(c->err, CO_E_USAGE, "%s %s: not a number from 1 to %llu", flag, text,
+			       (unsigned long long)most);
+	return 0;
+}
+
+static int layer_limits(struct co_build_opts *out, struct cmd_ctx *c, const struct build_args *a)
+{
+	struct co_layer_limits *l = &out->layer_limits;
+	uint64_t name = 0;
+	int r = size_value(&l->tar.max_bytes, c, a->max_layer_size, "--max-layer-size");
+	if (!r)
+		r = count_value(&l->tar.max_entries, c, a->max_layer_entries, "--max-layer-entries",
+				UINT32_MAX);
+	if (!r)
+		r = count_value(&name, c, a->max_layer_name, "--max-layer-name", 4096);
+	if (!r)
+		r = count_value(&l->ratio, c, a->max_layer_ratio, "--max-layer-ratio", UINT32_MAX);
+	l->tar.max_name = (uint32_t)name;
+	return r;
+}
+
 static int platforms(struct co_build_opts *out, struct cmd_ctx *c, const struct build_args *a)
 {
 	struct co_platform *list = NULL;
@@ -417,6 +442,9 @@ int build_opts_make(struct co_build_opts *out, struct build_call *call, struct c
 				      .push = a->push,
 				      .pull = a->pull,
 				      .no_cache = a->no_cache,
+				      .squash = a->squash,
+				      .force_compression = a->force_compression,
+				      .single_layer = a->single_layer,
 				      .iidfile = a->iidfile,
 				      .metadata_file = a->metadata_file,
 				      .digest_file = a->digest_file,
@@ -432,6 +460,8 @@ int build_opts_make(struct co_build_opts *out, struct build_call *call, struct c
 		r = lists(out, c, a);
 	if (!r)
 		r = limits(out, c, a);
+	if (!r)
+		r = layer_limits(out, c, a);
 	if (!r)
 		r = network_and_allow(out, c, a);
 	if (!r)

@@ -111,6 +111,13 @@ static bool put_output(struct json *j, json_t *o, const struct co_event *ev)
 }
 
 /* The members of one kind; false: nothing to say yet. */
+static void put_finding(json_t *o, const struct co_event *ev)
+{
+	put_str(o, "rule", ev->rule);
+	put_str(o, "text", ev->text);
+	put_place(o, ev->file, ev->pos);
+}
+
 static bool put_members(struct json *j, json_t *o, const struct co_event *ev)
 {
 	switch (ev->kind) {
@@ -146,22 +153,16 @@ static bool put_members(struct json *j, json_t *o, const struct co_event *ev)
 		return true;
 	case CO_EV_POLICY:
 		json_object_set_new(o, "ok", json_boolean(ev->ok));
-		put_str(o, "rule", ev->rule);
-		put_str(o, "text", ev->text);
-		put_place(o, ev->file, ev->pos);
+		put_finding(o, ev);
 		return true;
 	case CO_EV_CACHE:
 		put_int(o, "step", ev->step);
 		put_str(o, "name", ev->name);
-		put_str(o, "rule", ev->rule);
-		put_str(o, "text", ev->text);
-		put_place(o, ev->file, ev->pos);
+		put_finding(o, ev);
 		return true;
 	case CO_EV_NOTE:
 	case CO_EV_WARNING:
-		put_str(o, "rule", ev->rule);
-		put_str(o, "text", ev->text);
-		put_place(o, ev->file, ev->pos);
+		put_finding(o, ev);
 		return true;
 	case CO_EV_RESULT:
 		put_str(o, "name", ev->name);

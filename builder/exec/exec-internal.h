@@ -31,7 +31,7 @@ struct pending_step {
 	bool has_job;
 	struct co_digest *content; /* arena */
 	size_t n_content;
-	struct co_layer layer; /* found or made */
+	struct co_layer layer;	       /* found or made */
 	struct co_cache_input *inputs; /* arena; what the key stands for */
 	size_t n_inputs, n_files;
 };
@@ -129,6 +129,9 @@ int step_lookup(struct co_exec *x, struct stage_run *st, struct pending_step *p,
 int step_work(struct co_exec *x, struct stage_run *st, struct pending_step *p,
 	      struct co_err *err) co_must_check;
 void step_drop(struct pending_step *p);
+/* How new layers are packed: is this one packed so, and as part of a key. */
+bool encoding_fits(const struct co_exec *x, const struct co_layer *l);
+void encoding_key(const struct co_exec *x, struct co_digest *key);
 
 /* explain.c: after the look-up; tells the bus why a step is not cached. */
 void explain_step(struct co_exec *x, struct stage_run *st, struct pending_step *p, bool hit);
@@ -210,7 +213,7 @@ struct mount_set {
 		size_t mount; /* which of the step's mounts */
 		enum co_sharing sharing;
 		int fd; /* among fds */
-	} *caches;
+	} * caches;
 	size_t n_caches;
 	unsigned n_agents;
 	const char **temps; /* private copies below the store's tmp */
@@ -219,6 +222,8 @@ struct mount_set {
 int mounts_open(struct co_exec *x, struct stage_run *st, const struct co_step *step,
 		struct mount_set *m, struct co_err *err) co_must_check;
 void mounts_close(struct co_exec *x, struct mount_set *m);
+/* mount_cache.c: after a step that succeeded, to the shared caches that want them. */
+void mount_caches_save(struct co_exec *x, const struct co_step *step, const struct mount_set *m);
 /* Content keys of bind mounts. */
 int mounts_key(struct co_exec *x, struct stage_run *st, const struct co_step *step,
 	       struct co_digest **out, size_t *n, struct co_err *err) co_must_check;

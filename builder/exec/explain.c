@@ -45,9 +45,8 @@ static void add_layers(struct co_exec *x, const struct stage_run *st, struct pen
 		}
 		co_buf_add(&b, st->config.diff_ids[i].bytes, 32);
 	}
-	const char *rest =
-		base && st->config.n_diff_ids <= base ? "the base image"
-						      : "what earlier steps made";
+	const char *rest = base && st->config.n_diff_ids <= base ? "the base image"
+								 : "what earlier steps made";
 	if (b.len)
 		add_hash(x, p, rest, co_buf_str(&b), b.len);
 }

@@ -75,7 +75,8 @@ static int seed(struct co_exec *x, struct stage_run *st, const struct co_mount *
 }
 
 static int make(struct co_exec *x, struct stage_run *st, const struct co_mount *mt,
-		const struct co_origin *from, int mounts, const char *name, struct co_err *err)
+		const struct co_origin *from, int mounts, const char *name, const char *id,
+		struct co_err *err)
 {
 	char fresh[200];
 	snprintf(fresh, sizeof(fresh), "%.160s.new", name);
@@ -88,7 +89,11 @@ static int make(struct co_exec *x, struct stage_run *st, const struct co_mount *
 	if (dir < 0)
 		return co_fail_sys(err, "open a cache mount");
 	struct co_root root = {.fd = dir, .owners = x->owners};
-	r = mt->from ? seed(x, st, mt, from, &root, err) : 0;
+	/* id NULL: what a shared cache has of it is no good */
+	int loaded = id ? co_cache_mount_load(x->o->cache, id, &root) : 0;
+	if (loaded < 0)
+		return make(x, st, mt, from, mounts, name, NULL, err);
+	r = mt->from && !loaded ? seed(x, st, mt, from, &root, err) : 0;
 	if (r < 0)
 		return r;
 	if (co_root_set_owner_mode(&root, dir, "", mt->has_uid ? mt->uid : 0,
@@ -100,8 +105,8 @@ static int make(struct co_exec *x, struct stage_run *st, const struct co_mount *
 }
 
 static int open_or_make(struct co_exec *x, struct stage_run *st, const struct co_mount *mt,
-			const struct co_origin *from, int mounts, const char *name, int *out,
-			struct co_err *err)
+			const struct co_origin *from, int mounts, const char *name, const char *id,
+			int *out, struct co_err *err)
 {
 	auto_fd making = -1;
 	int r = lock_file(mounts, name, ".make", LOCK_EX, &making, err);
@@ -110,7 +115,7 @@ static int open_or_make(struct co_exec *x, struct stage_run *st, const struct co
 	int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 	auto_fd dir = openat(mounts, name, flags);
 	if (dir < 0 && errno == ENOENT) {
-		r = make(x, st, mt, from, mounts, name, err);
+		r = make(x, st, mt, from, mounts, name, id, err);
 		if (r < 0)
 			return r;
 		dir = openat(mounts, name, flags);
@@ -155,8 +160,8 @@ static int open_one(struct co_exec *x, struct stage_run *st, const struct co_ste
 	if (!r)
 		r = mount_keep_fd(m, lock, err);
 	if (!r)
-		r = open_or_make(x, st, mt, &step->mount_from[use->mount], mounts, name, &use->fd,
-				 err);
+		r = open_or_make(x, st, mt, &step->mount_from[use->mount], mounts, name, use->id,
+				 &use->fd, err);
 	return r ? r : mount_keep_fd(m, use->fd, err);
 }
 
@@ -221,4 +226,16 @@ int mount_cache_open(struct co_exec *x, struct stage_run *st, const struct co_st
 		return 0;
 	}
 	return co_fail(err, CO_E_INTERNAL, "a cache mount was not opened");
+}
+
+void mount_caches_save(struct co_exec *x, const struct co_step *step, const struct mount_set *m)
+{
+	if (!co_cache_wants_mounts(x->o->cache))
+		return;
+	for (size_t i = 0; i < m->n_caches; i++) {
+		const struct cache_use *use = &m->caches[i];
+		struct co_root root = {.fd = use->fd, .owners = x->owners};
+		if (use->fd >= 0 && !step->mounts[use->mount].readonly)
+			co_cache_mount_save(x->o->cache, use->id, &root);
+	}
 }

@@ -152,6 +152,7 @@ static int run_process(struct co_exec *x, struct stage_run *st, const struct co_
 			     .mounts = m->ops,
 			     .n_mounts = m->n,
 			     .hostname = run_hostname(step),
+			     .arch = st->config.platform.arch,
 			     .insecure = !strcmp(step->security, "insecure"),
 			     .memory = x->o->memory,
 			     .pids = x->o->pids,
@@ -189,6 +190,8 @@ int op_run(struct co_exec *x, struct stage_run *st, const struct co_step *step,
 	if (!r)
 		r = run_process(x, st, step, root, &m, err);
 	mask_bus_end(&x->mask);
+	if (!r)
+		mount_caches_save(x, step, &m);
 	mounts_close(x, &m);
 	return r;
 }

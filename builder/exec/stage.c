@@ -139,10 +139,15 @@ int stage_materialise(struct co_exec *x, struct stage_run *st, struct co_err *er
 	if (!st->fs) {
 		r = co_rootfs_open(&st->fs, x->o->store, x->o->rootfs_backend, x->owners, x->o->bus,
 				   err);
+		if (!r)
+			co_rootfs_limit(st->fs, &x->o->layer_limits);
 		st->fs_layers = 0;
 	}
 	if (!r && st->fs_layers < st->n_layers)
 		r = stage_fetch(x, st, false, err);
+	if (!r)
+		co_rootfs_prepare(st->fs, st->layers + st->fs_layers,
+				  st->n_layers - st->fs_layers);
 	while (r == 0 && st->fs_layers < st->n_layers) {
 		r = add_layer(x, st, err);
 		if (!r)

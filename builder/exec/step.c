@@ -83,6 +83,7 @@ static int step_key(struct co_exec *x, struct stage_run *st, const struct co_ste
 	step_state(st, step, &state);
 	struct co_key_inputs in = {.content = w->content,
 				   .n_content = w->n_content,
+				   .network = x->o->network,
 				   .epoch = x->o->layer.epoch,
 				   .clamp = x->o->layer.clamp};
 	co_key_step(key, &state, step, &in);
@@ -143,7 +144,7 @@ static int execute_apart(struct co_exec *x, struct stage_run *st, const struct c
 }
 
 /* The same content in another encoding is not what was asked for. */
-static bool encoding_fits(const struct co_exec *x, const struct co_layer *l)
+bool encoding_fits(const struct co_exec *x, const struct co_layer *l)
 {
 	static const char *const types[][2] = {
 		[CO_COMP_GZIP] = {CO_MT_OCI_LAYER_GZIP, CO_MT_DOCKER_LAYER},
@@ -155,7 +156,7 @@ static bool encoding_fits(const struct co_exec *x, const struct co_layer *l)
 }
 
 /* The digest of a layer depends on how it is packed; the key must say so. */
-static void encoding_key(const struct co_exec *x, struct co_digest *key)
+void encoding_key(const struct co_exec *x, struct co_digest *key)
 {
 	struct co_hash *h = co_hash_new(CO_SHA256);
 	int32_t enc[3] = {(int32_t)x->o->layer.compression, x->o->layer.level,

@@ -89,8 +89,9 @@ static int one_step(struct co_exec *x, struct stage_run *st, bool cached_only, s
 	if (r < 0 && step->insn)
 		r = step_fail_at(x, step, err);
 	if (!r && step->layer)
-		stage_add_entry(x, st, &(struct co_cache_entry){.key = st->pending.key,
-								.layer = st->pending.layer});
+		stage_add_entry(x, st,
+				&(struct co_cache_entry){.key = st->pending.key,
+							 .layer = st->pending.layer});
 	if (!r && step->layer && !hit && !st->pending.apart)
 		st->fs_layers = st->n_layers;
 	if (!r)

@@ -168,6 +168,7 @@ static void exec_opts(struct build *b, struct co_exec_opts *x)
 				   .output_limit = o->output_limit,
 				   .timeout_s = o->timeout_s,
 				   .jobs = o->jobs,
+				   .layer_limits = o->layer_limits,
 				   .layer = {.epoch = b->epoch,
 					     .clamp = true,
 					     .compression = o->compression,
@@ -271,6 +272,10 @@ static int run_plan(struct build *b, const struct co_plan *plan, struct co_descr
 	int r = co_exec_open(&x, plan, &xo, &b->arena, err);
 	if (!r)
 		r = co_exec_run(x, &built, err);
+	if (!r && (o->squash || o->single_layer))
+		r = co_exec_merge(x, &built, o->single_layer, err);
+	if (!r && o->force_compression)
+		r = co_exec_repack(x, &built, err);
 	if (!r)
 		r = finish_image(b, x, &built, desc, config, err);
 	bool files = false;

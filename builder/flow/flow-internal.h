@@ -23,7 +23,7 @@ struct build {
 	struct co_cache_entry *facts; /* what the gate found out; arena */
 	size_t n_facts;
 	char project[CO_DIGEST_TEXT]; /* identity, for explanations of misses */
-	bool from_places; /* some came from a place */
+	bool from_places;	      /* some came from a place */
 	bool pushed;
 	enum co_place place;
 	struct co_context context;
@@ -46,8 +46,8 @@ int base_resolve(void *ctx, const char *image, const struct co_platform *platfor
 		 const struct co_base **out, struct co_err *err);
 /* epoch.c: --timestamp, SOURCE_DATE_EPOCH, else the context's commit time, else 0. */
 int epoch_choose(struct build *b, const struct co_plan *plan, struct co_err *err) co_must_check;
-/* special.c: build arguments that speak to the builder, and the syntax directive: what is not carried
- * out is refused or told. */
+/* special.c: build arguments that speak to the builder, and the syntax directive: what is not
+ * carried out is refused or told. */
 int special_check(struct build *b, struct co_err *err) co_must_check;
 /* Warns of build arguments that no ARG of the plan declares (once a build). */
 void special_unused(struct build *b, const struct co_plan *plan);

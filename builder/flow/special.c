@@ -58,7 +58,7 @@ bool special_keeps_git_dir(const struct build *b)
 int special_check(struct build *b, struct co_err *err)
 {
 	static const char *const untrue[][2] = {
-		{"BUILDKIT_INLINE_CACHE", "no cache information is put into the image"},
+		{"BUILDKIT_INLINE_CACHE", "not taken as a wish; write --cache-to type=inline"},
 		{"BUILDKIT_SBOM_SCAN_CONTEXT", "SBOM attestations are not made"},
 		{"BUILDKIT_SBOM_SCAN_STAGE", "SBOM attestations are not made"},
 	};

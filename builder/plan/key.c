@@ -39,6 +39,7 @@ enum tag {
 	T_DEVICE = 37,
 	T_SOURCE = 38,
 	T_HOSTNAME = 39,
+	T_BODY = 40,
 };
 
 static void add_str(struct co_hash *h, enum tag tag, const char *s)
@@ -77,6 +78,23 @@ static void add_sorted(struct co_hash *h, enum tag tag, const char *const *items
 	free(copy);
 }
 
+/* Of a name that is there twice the last value is in force. */
+static void add_env(struct co_hash *h, const struct co_config *c)
+{
+	const char **last = co_xcalloc(c->env.n + 1, sizeof(*last));
+	size_t n = 0;
+	for (size_t i = 0; i < c->env.n; i++) {
+		size_t len = strcspn(c->env.items[i], "="), k = i + 1;
+		while (k < c->env.n && (strncmp(c->env.items[k], c->env.items[i], len) ||
+					(c->env.items[k][len] != '=' && c->env.items[k][len])))
+			k++;
+		if (k == c->env.n)
+			last[n++] = c->env.items[i];
+	}
+	add_sorted(h, T_ENV, last, n);
+	free(last);
+}
+
 void co_key_tree(struct co_digest *out, const struct co_config *c)
 {
 	struct co_hash *h = co_hash_new(CO_SHA256);
@@ -93,7 +111,7 @@ void co_key_state(struct co_digest *out, const struct co_config *c)
 	add_str(h, T_DOMAIN, KEY_DOMAIN " state");
 	for (size_t i = 0; i < c->n_diff_ids; i++)
 		add_digest(h, T_DIFF_ID, &c->diff_ids[i]);
-	add_sorted(h, T_ENV, c->env.items, c->env.n);
+	add_env(h, c);
 	add_str(h, T_WORKDIR, c->workdir);
 	add_str(h, T_USER, c->user);
 	for (size_t i = 0; i < c->shell.n; i++)
@@ -120,7 +138,7 @@ static void add_mount(struct co_hash *h, const struct co_mount *m)
 	add_digest(h, T_MOUNT, &d);
 }
 
-static void add_run(struct co_hash *h, const struct co_step *s)
+static void add_run(struct co_hash *h, const struct co_step *s, const struct co_key_inputs *in)
 {
 	for (size_t i = 0; i < s->n_argv; i++)
 		add_str(h, T_ARGV, s->argv[i]);
@@ -129,7 +147,9 @@ static void add_run(struct co_hash *h, const struct co_step *s)
 	while (s->key_env && s->key_env[n])
 		n++;
 	add_sorted(h, T_KEY_ENV, s->key_env, n);
-	add_str(h, T_NETWORK, s->network);
+	/* --network of the build is what "default" means */
+	bool other = in->network && !strcmp(s->network, "default");
+	add_str(h, T_NETWORK, other ? in->network : s->network);
 	add_str(h, T_SECURITY, s->security);
 	add_str(h, T_HOSTNAME, s->hostname);
 	for (size_t i = 0; i < s->n_mounts; i++)
@@ -148,6 +168,10 @@ static void add_copy(struct co_hash *h, const struct co_step *s)
 	for (size_t i = 0; i < s->n_excludes; i++)
 		add_str(h, T_EXCLUDE, s->excludes[i]);
 	add_str(h, T_CHECKSUM, s->checksum);
+	for (size_t i = 0; i < s->n_bodies; i++) {
+		add_str(h, T_SOURCE, s->body_names[i]);
+		add_str(h, T_BODY, s->bodies[i]);
+	}
 	uint64_t flags = (uint64_t)s->link | (uint64_t)s->parents << 1 |
 			 (uint64_t)s->keep_git_dir << 2 | (uint64_t)s->has_unpack << 3 |
 			 (uint64_t)s->unpack << 4;
@@ -162,7 +186,7 @@ void co_key_step(struct co_digest *out, const struct co_digest *state, const str
 	add_digest(h, T_STATE, state);
 	add_str(h, T_OP, co_op_name(s->op));
 	if (s->op == CO_OP_RUN)
-		add_run(h, s);
+		add_run(h, s, in);
 	else if (s->op == CO_OP_COPY || s->op == CO_OP_ADD)
 		add_copy(h, s);
 	add_str(h, T_VALUE, s->value);

@@ -266,6 +266,7 @@ static int run_guest(struct co_sandbox *s, const struct co_root *root, const str
 			  .limits = {.cgroup = -1},
 			  .image = e->init,
 			  .spec = -1,
+			  .userns = -1,
 			  .landlock = -1,
 			  .out = {-1, -1},
 			  .errs = {-1, -1},

@@ -199,6 +199,8 @@ int inside(void *arg)
 		r = change_root(st);
 	if (!r)
 		r = change_dir(st);
+	if (!r && st->userns >= 0 && setns(st->userns, CLONE_NEWUSER) < 0)
+		r = co_fail_sys(st->err, "enter the user namespace of an emulator");
 	if (!r)
 		r = arrange(st);
 	if (!r)

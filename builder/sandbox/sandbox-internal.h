@@ -142,6 +142,8 @@ struct step {
 	int spec;
 	int landlock;
 	int out[2], errs[2], status[2], input;
+	int userns;	     /* to enter before the command; -1: none; borrowed */
+	const char *foreign; /* why programs of another machine do not run; "" or NULL */
 	struct guest *guest; /* the interposer's world; NULL: none */
 	struct co_err *err;
 	/* the child's */

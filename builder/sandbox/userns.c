@@ -2,6 +2,7 @@
  *
  * The sandbox "userns": namespaces of the kernel, as root or below a user namespace.
  */
+#include "foreign.h"
 #include "guest.h"
 #include <cooper/fs.h>
 #include <fcntl.h>
@@ -39,6 +40,7 @@ struct userns {
 	int interposer; /* where one id is all there is, others are virtual; else -1 */
 	bool setgroups, grouped;
 	struct group group;
+	struct foreign foreign;
 };
 
 static bool may_setgroups(void)
@@ -56,6 +58,7 @@ static void userns_close(struct co_sandbox *s)
 	struct userns *u = s->state;
 	for (int i = 0; i < 4; i++)
 		free(u->filter[i / 2][i % 2].insns);
+	foreign_close(&u->foreign);
 	co_close_fd(&u->image);
 	co_close_fd(&u->interposer);
 	group_close(&u->group);
@@ -78,6 +81,7 @@ static int userns_open(struct co_sandbox **out, enum co_place place, struct co_b
 	u->image = spec_image_fd();
 	u->setgroups = may_setgroups();
 	u->group.fd = -1;
+	foreign_init(&u->foreign);
 	u->interposer = place == CO_PLACE_SINGLE ? guest_image() : -1;
 	s->wants_owners = u->interposer >= 0;
 	if (u->image < 0) {
@@ -137,6 +141,9 @@ static int prepare(struct step *st, struct userns *u, struct co_err *err)
 		r = agents_open(st, err);
 	if (r < 0)
 		return r;
+	foreign_enable(&u->foreign, st->s->place, run->arch);
+	st->userns = u->foreign.why[0] ? -1 : u->foreign.userns;
+	st->foreign = u->foreign.why;
 	if (!run->insecure && !own_net)
 		st->landlock = landlock_scope_ruleset();
 	if (!u->grouped)
@@ -194,7 +201,10 @@ static int not_started(struct step *st, const struct init_report *r, struct co_e
 	char path[4096] = "";
 	if (r->stage == INIT_AT_EXEC) {
 		(void)!pread(st->spec, path, sizeof(path) - 1, offsetof(struct init_spec, program));
-		return lookup_explain(st->root->fd, path, r->value, err);
+		lookup_explain(st->root->fd, path, r->value, err);
+		return r->value == ENOEXEC && st->foreign && *st->foreign
+			       ? co_hint(err, "%s", st->foreign)
+			       : err->code;
 	}
 	bool ids = r->stage == INIT_AT_GROUPS || r->stage == INIT_AT_GID || r->stage == INIT_AT_UID;
 	if (ids && r->value == EINVAL) {
@@ -275,6 +285,7 @@ static int userns_run(struct co_sandbox *s, const struct co_root *root, const st
 			  .limits = {.cgroup = -1},
 			  .image = u->image,
 			  .spec = -1,
+			  .userns = -1,
 			  .landlock = -1,
 			  .out = {-1, -1},
 			  .errs = {-1, -1},

@@ -183,7 +183,7 @@ int layer_whiteout(struct layer_out *l, const char *path, struct co_err *err)
 	return add_marker(l, co_arena_printf(&a, "%.*s" WHITEOUT "%s", dir, path, path + dir), err);
 }
 
-static const char *layer_media_type(const struct co_layer_opts *o)
+const char *layer_media_type(const struct co_layer_opts *o)
 {
 	if (o->docker_types && o->compression == CO_COMP_GZIP)
 		return CO_MT_DOCKER_LAYER;

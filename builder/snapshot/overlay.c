@@ -73,11 +73,10 @@ static void drop_dir(struct co_rootfs *r, char *name)
 	*name = '\0';
 }
 
-static int add_layer(struct co_rootfs *r, const struct co_layer *layer, struct co_err *err)
+static int unpack(struct co_rootfs *r, const struct co_layer *layer, const bool *spoilt,
+		  struct co_err *err)
 {
-	char path[4096], name[256] = "";
-	if (co_store_layer_path(r->store, &layer->diff_id, path, sizeof(path)))
-		return push_lower(r->state, &layer->diff_id, err);
+	char name[256] = "";
 	auto_fd dir = -1;
 	int e = begin_dir(r, name, sizeof(name), &dir, err);
 	auto_fd fsfd = e ? -1 : openat(dir, "fs", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -86,6 +85,8 @@ static int add_layer(struct co_rootfs *r, const struct co_layer *layer, struct c
 	if (!e)
 		e = unpack_layer(r, layer, &(struct co_root){.fd = fsfd, .owners = r->owners},
 				 CO_UNPACK_OVERLAY, err);
+	if (!e && spoilt && *spoilt)
+		e = co_fail(err, CO_E_INTERNAL, "not published");
 	if (!e)
 		e = co_store_layer_publish(r->store, name, &layer->diff_id, err);
 	if (e < 0) {
@@ -93,7 +94,16 @@ static int add_layer(struct co_rootfs *r, const struct co_layer *layer, struct c
 		drop_dir(r, name);
 		return co_wrap(err, "unpack layer %s", co_digest_str(&layer->desc.digest, text));
 	}
-	return push_lower(r->state, &layer->diff_id, err);
+	return 0;
+}
+
+static int add_layer(struct co_rootfs *r, const struct co_layer *layer, struct co_err *err)
+{
+	char path[4096];
+	if (co_store_layer_path(r->store, &layer->diff_id, path, sizeof(path)))
+		return push_lower(r->state, &layer->diff_id, err);
+	int e = unpack(r, layer, NULL, err);
+	return e ? e : push_lower(r->state, &layer->diff_id, err);
 }
 
 static int begin(struct co_rootfs *r, const struct co_root **root, struct co_err *err)
@@ -227,6 +237,7 @@ const struct co_rootfs_ops co_rootfs_overlay = {
 	.usable = usable,
 	.open = overlay_open,
 	.add_layer = add_layer,
+	.prepare = unpack,
 	.begin = begin,
 	.commit = overlay_commit,
 	.abort = overlay_abort,

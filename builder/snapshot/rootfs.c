@@ -56,6 +56,11 @@ int co_rootfs_open(struct co_rootfs **out, struct co_store *s, const char *backe
 	return 0;
 }
 
+void co_rootfs_limit(struct co_rootfs *r, const struct co_layer_limits *limits)
+{
+	r->limits = limits;
+}
+
 const char *co_rootfs_backend(const struct co_rootfs *r)
 {
 	return r->ops->name;
@@ -69,6 +74,14 @@ int co_rootfs_add_layer(struct co_rootfs *r, const struct co_layer *layer, struc
 int co_rootfs_begin(struct co_rootfs *r, const struct co_root **root, struct co_err *err)
 {
 	return r->ops->begin(r, root, err);
+}
+
+int co_rootfs_apply(struct co_rootfs *r, const struct co_layer *layer, const struct co_root *root,
+		    struct co_err *err)
+{
+	char text[CO_DIGEST_TEXT];
+	int e = unpack_layer(r, layer, root, CO_UNPACK_FLAT, err);
+	return e < 0 ? co_wrap(err, "layer %s", co_digest_str(&layer->desc.digest, text)) : 0;
 }
 
 int co_rootfs_commit(struct co_rootfs *r, const struct co_layer_opts *opts, struct co_layer *out,
@@ -90,6 +103,7 @@ int co_rootfs_view(struct co_rootfs *r, const struct co_root **root, struct co_e
 int co_rootfs_reader(struct co_rootfs **out, struct co_rootfs *from, struct co_err *err)
 {
 	struct co_rootfs *r = make(from->ops, from->store, from->owners, from->bus);
+	r->limits = from->limits;
 	int e = from->ops->reader(r, from, err);
 	if (e < 0) {
 		free(r);

@@ -18,6 +18,9 @@ struct co_rootfs_ops {
 	bool (*usable)(struct co_store *s);
 	int (*open)(struct co_rootfs *r, struct co_err *err);
 	int (*add_layer)(struct co_rootfs *r, const struct co_layer *layer, struct co_err *err);
+	/* Unpacks a layer for add_layer; nothing is published when *spoilt. NULL: cannot. */
+	int (*prepare)(struct co_rootfs *r, const struct co_layer *layer, const bool *spoilt,
+		       struct co_err *err);
 	int (*begin)(struct co_rootfs *r, const struct co_root **root, struct co_err *err);
 	int (*commit)(struct co_rootfs *r, const struct co_layer_opts *o, struct co_layer *out,
 		      struct co_err *err);
@@ -30,15 +33,19 @@ extern const struct co_rootfs_ops co_rootfs_overlay, co_rootfs_plain;
 
 struct co_rootfs {
 	const struct co_rootfs_ops *ops;
-	struct co_store *store;	  /* borrowed */
-	struct co_owntab *owners; /* borrowed */
-	struct co_bus *bus;	  /* borrowed */
-	void *state;		  /* the backend's; owned by it */
+	struct co_store *store;		      /* borrowed */
+	struct co_owntab *owners;	      /* borrowed */
+	struct co_bus *bus;		      /* borrowed */
+	const struct co_layer_limits *limits; /* borrowed; NULL: the defaults */
+	void *state;			      /* the backend's; owned by it */
 };
 
 /* unpack_layer.c: INTEGRITY when the content is not the diff id. */
 int unpack_layer(struct co_rootfs *r, const struct co_layer *layer, const struct co_root *root,
 		 enum co_unpack_mode mode, struct co_err *err);
+
+/* Bytes that may come out of a blob of that size; limits NULL: the defaults. */
+uint64_t layer_most_bytes(const struct co_layer_limits *l, int64_t packed);
 
 /* ---- layer.c: changes → tar → diff id → compress → store ---- */
 struct link_map;
@@ -67,6 +74,7 @@ int layer_drop_socket(struct layer_out *l, int dirfd, const char *name, const ch
 		      struct co_err *err);
 /* A directory's time, set after its children were dealt with. */
 int layer_settle_dir(struct layer_out *l, int dirfd, const char *name, const struct co_meta *m);
+const char *layer_media_type(const struct co_layer_opts *o);
 int layer_finish(struct layer_out *l, struct co_layer *out, struct co_err *err);
 void layer_abort(struct layer_out *l);
 

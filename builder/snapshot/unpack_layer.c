@@ -4,6 +4,25 @@
  */
 #include "snapshot-internal.h"
 
+#define RATIO	   2000
+#define RATIO_FREE (1ull << 30) /* a ratio says nothing about small layers */
+
+uint64_t layer_most_bytes(const struct co_layer_limits *l, int64_t packed)
+{
+	uint64_t ratio = l && l->ratio ? l->ratio : RATIO, size = packed > 0 ? (uint64_t)packed : 0;
+	if (size > UINT64_MAX / ratio)
+		return 0;
+	return size * ratio > RATIO_FREE ? size * ratio : RATIO_FREE;
+}
+
+static int explain_limit(int e, struct co_err *err)
+{
+	if (e == CO_E_LIMIT)
+		co_hint(err, "an image that is meant to be so needs a higher --max-layer-size, "
+			     "--max-layer-entries, --max-layer-name or --max-layer-ratio");
+	return e;
+}
+
 int unpack_layer(struct co_rootfs *r, const struct co_layer *layer, const struct co_root *root,
 		 enum co_unpack_mode mode, struct co_err *err)
 {
@@ -12,11 +31,14 @@ int unpack_layer(struct co_rootfs *r, const struct co_layer *layer, const struct
 	int e = co_store_blob_fd(r->store, &layer->desc.digest, &fd, &size, err);
 	if (e < 0)
 		return e;
+	static const struct co_layer_limits none;
+	const struct co_layer_limits *limits = r->limits ? r->limits : &none;
 	struct co_digest got;
-	struct co_source_stream *raw = co_stream_inflate(co_stream_fd(fd, true, "layer"), 0);
+	struct co_source_stream *raw =
+		co_stream_inflate(co_stream_fd(fd, true, "layer"), layer_most_bytes(limits, size));
 	struct co_source_stream *in = co_stream_hash(raw, CO_SHA256, &got, NULL);
 	struct co_tar_reader *tar;
-	e = co_tar_reader_open(&tar, in, NULL, err);
+	e = co_tar_reader_open(&tar, in, &limits->tar, err);
 	if (e < 0)
 		return e;
 	struct co_unpack u = {.mode = mode, .root = root, .dest = "", .bus = r->bus};
@@ -27,5 +49,5 @@ int unpack_layer(struct co_rootfs *r, const struct co_layer *layer, const struct
 		e = co_fail(err, CO_E_INTEGRITY, "its content is %s, the image says %s",
 			    co_digest_str(&got, a), co_digest_str(&layer->diff_id, b));
 	}
-	return e;
+	return explain_limit(e, err);
 }

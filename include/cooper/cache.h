@@ -65,8 +65,14 @@ bool co_cache_lost(struct co_cache *c);
 /* The repository of a place; NULL for directories. */
 const struct co_ref *co_cache_repo(const struct co_cache *c, unsigned place);
 bool co_cache_wants_inline(const struct co_cache *c);
-/* A new cache mount: filled from a place that has one of that id. Best effort. */
-void co_cache_mount_load(struct co_cache *c, const char *id, const struct co_root *dir);
+/* A new cache mount is filled from a place that has one of that id. 1: done, 0: there is none, <0
+ * (said): it was no good, and dir holds rubbish. */
+int co_cache_mount_load(struct co_cache *c, const char *id, const struct co_root *dir);
+/* Is there a place that wants cache mounts? */
+bool co_cache_wants_mounts(const struct co_cache *c);
+/* One cache mount to the places with max, while nobody writes to it; unchanged ones are not sent
+ * again. Never fails: what does not work is a warning. */
+void co_cache_mount_save(struct co_cache *c, const char *id, const struct co_root *dir);
 
 /* What went into a step's key, by name; values are compared, and kept in the store. */
 struct co_cache_input {
@@ -91,16 +97,10 @@ struct co_cache_entry {
 	struct co_layer layer;
 	bool result; /* the target is made of it (mode=min) */
 };
-struct co_cache_mount {
-	const char *id;
-	const struct co_root *dir;
-};
 /* Writes what the places do not have. Never fails: what does not work is a warning. mounts_from:
  * repositories that hold blobs already. */
 void co_cache_export(struct co_cache *c, const struct co_cache_entry *entries, size_t n,
 		     const struct co_ref *mounts_from, size_t n_from);
-/* One cache mount to the places with max; unchanged ones are not sent again. */
-void co_cache_mount_save(struct co_cache *c, const char *id, const struct co_root *dir);
 /* Annotation of an image that carries the records of its own layers (type=inline). */
 #define CO_CACHE_INLINE_NOTE "dev.cooper.cache.records"
 void co_cache_inline(struct co_cache *c, const struct co_cache_entry *entries, size_t n,
@@ -120,7 +120,8 @@ int co_cache_list(struct co_cache *c, bool of_places, struct co_cache_item **out
 		  struct co_err *err) co_must_check;
 struct co_cache_gc {
 	int64_t max_age_s;   /* older ones go; < 0: any age may stay */
-	uint64_t keep_bytes; /* the oldest go until no more than this is left; UINT64_MAX: all may stay */
+	uint64_t keep_bytes; /* the oldest go until no more than this is left; UINT64_MAX: all may
+				stay */
 	bool mounts;	     /* cache mounts too */
 	bool dry_run;
 	/* out */

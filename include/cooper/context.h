@@ -78,8 +78,8 @@ struct co_copy {
 	/* NEVER copies archives. AUTO: files of a tree that are archives by content (ADD). ALWAYS:
 	 * downloads too. What is no archive is copied. */
 	enum co_unpack_choice unpack;
-	/* Told by co_copy_digest of each entry with its content's digest (unset for directories, links
-	 * and further names of a file). NULL: nobody listens. */
+	/* Told by co_copy_digest of each entry with its content's digest (unset for directories,
+	 * links and further names of a file). NULL: nobody listens. */
 	void (*seen)(void *ctx, const char *path, uint32_t mode, uint32_t uid, uint32_t gid,
 		     const struct co_digest *content);
 	void *seen_ctx;

@@ -17,9 +17,9 @@
 	X(STEP_DONE, "step-done")     /* step, cached, ok, elapsed_ns */                           \
 	X(TRANSFER, "transfer")	      /* name: what, dir, done/total bytes, finished */            \
 	X(NOTE, "note")		      /* text: one line of information */                          \
-	X(CACHE, "cache") /* a step is not cached: step, name, text: why, ok: the user asked */   \
-	X(WARNING, "warning")	      /* text, rule, pos/file */                                   \
-	X(POLICY, "policy")	      /* text, rule, pos/file: a gate's finding */                 \
+	X(CACHE, "cache") /* a step is not cached: step, name, text: why, ok: the user asked */    \
+	X(WARNING, "warning")	    /* text, rule, pos/file */                                     \
+	X(POLICY, "policy")	    /* text, rule, pos/file: a gate's finding */                   \
 	X(RESULT, "result")	    /* name: kind ("manifest","config","tag",…), text: value */  \
 	X(BUILD_DONE, "build-done") /* ok, elapsed_ns */
 

@@ -28,6 +28,7 @@ struct co_exec_opts {
 	const char *sandbox; /* name, NULL: auto; opened when the first RUN needs it */
 	const char *rootfs_backend;
 	struct co_layer_opts layer;
+	struct co_layer_limits layer_limits;
 	bool no_cache;
 	const char *project; /* what is built, for explanations of misses; NULL: none */
 	bool explain;	     /* the user asked for them */
@@ -57,6 +58,11 @@ struct co_exec;
 int co_exec_open(struct co_exec **out, const struct co_plan *plan, const struct co_exec_opts *opts,
 		 struct co_arena *a, struct co_err *err) co_must_check;
 int co_exec_run(struct co_exec *x, struct co_built *out, struct co_err *err) co_must_check;
+/* Makes one layer of all that lie on the base's (all: of those too). */
+int co_exec_merge(struct co_exec *x, struct co_built *built, bool all,
+		  struct co_err *err) co_must_check;
+/* Packs the base's layers as new ones are packed. */
+int co_exec_repack(struct co_exec *x, struct co_built *built, struct co_err *err) co_must_check;
 /* All steps with a layer that were done or found so far, appended to list (in the arena). */
 void co_exec_entries(const struct co_exec *x, struct co_cache_entry **list, size_t *n);
 /* Brings the blobs of the target's layers into the store. */

@@ -53,6 +53,8 @@ struct co_build_opts {
 	const struct co_output *outputs;
 	size_t n_outputs;
 	bool push, pull, no_cache;
+	bool force_compression;	   /* the base's layers too */
+	bool squash, single_layer; /* one layer of what lies on the base; of everything */
 	/* Not NULL: called once, or with preview_plan once a platform, and nothing is built. A
 	 * negative result ends the build with it. */
 	int (*preview)(void *ctx, const struct co_preview *p, struct co_err *err);
@@ -65,6 +67,7 @@ struct co_build_opts {
 	const char *epoch; /* --timestamp or SOURCE_DATE_EPOCH; NULL: from the context */
 	enum co_compression compression;
 	int compression_level; /* < 0: default */
+	struct co_layer_limits layer_limits;
 	bool docker_types;
 	const struct co_secret *secrets;
 	size_t n_secrets;

@@ -171,6 +171,7 @@ struct co_key_inputs {
 	size_t n_content;
 	int64_t epoch;
 	bool clamp;
+	const char *network;   /* --network of the build; NULL: default */
 	const char *clock_env; /* SOURCE_DATE_EPOCH seen by the step, NULL */
 };
 void co_key_step(struct co_digest *out, const struct co_digest *state, const struct co_step *step,

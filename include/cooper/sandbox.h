@@ -53,6 +53,7 @@ struct co_run {
 	size_t n_mounts;
 	enum co_net net;
 	const char *hostname; /* "buildkitsandbox" */
+	const char *arch; /* what the root's programs are for, as Go names it; NULL: this machine */
 	const void *stdin_data;
 	size_t stdin_len;
 	bool insecure; /* --security=insecure, allowed by the caller */

@@ -10,6 +10,7 @@
 #include <cooper/root.h>
 #include <cooper/store.h>
 #include <cooper/stream.h>
+#include <cooper/tar.h>
 
 /* A layer as the store knows it. */
 struct co_layer {
@@ -17,8 +18,8 @@ struct co_layer {
 	struct co_digest diff_id;
 	uint64_t size; /* uncompressed bytes */
 	bool empty;    /* nothing changed: a tar of no members */
-	/* Where the blob is when the store does not have it: a place of the cache (cache.h); 0: with
-	 * the base image. */
+	/* Where the blob is when the store does not have it: a place of the cache (cache.h); 0:
+	 * with the base image. */
 	unsigned place;
 };
 struct co_layer_opts {
@@ -30,6 +31,12 @@ struct co_layer_opts {
 	bool docker_types; /* Docker media types instead of OCI */
 };
 
+/* How much a layer may hold when it is unpacked; more is LIMIT. 0 fields mean the defaults. */
+struct co_layer_limits {
+	struct co_tar_limits tar;
+	uint64_t ratio; /* unpacked to packed bytes [2000], looked at beyond 1 GiB */
+};
+
 struct co_rootfs;
 struct co_rootfs_ops;
 extern const struct co_rootfs_ops *const co_rootfs_backends[]; /* best first, NULL-ended */
@@ -39,13 +46,21 @@ extern const struct co_rootfs_ops *const co_rootfs_backends[]; /* best first, NU
 struct co_owntab;
 int co_rootfs_open(struct co_rootfs **out, struct co_store *s, const char *backend,
 		   struct co_owntab *owners, struct co_bus *bus, struct co_err *err) co_must_check;
+/* For layers added from now on; borrowed. */
+void co_rootfs_limit(struct co_rootfs *r, const struct co_layer_limits *limits);
 const char *co_rootfs_backend(const struct co_rootfs *r);
 /* Puts a layer whose blob is in the store on top (unpacking it once per store for overlay). Checks
  * the diff id while unpacking. */
 int co_rootfs_add_layer(struct co_rootfs *r, const struct co_layer *layer,
 			struct co_err *err) co_must_check;
+/* Unpacks those of the layers that are not yet, several at a time where the backend can; best
+ * effort, co_rootfs_add_layer does what is left and tells errors. */
+void co_rootfs_prepare(struct co_rootfs *r, const struct co_layer *layers, size_t n);
 /* Starts a step: gives the writable tree. Valid until commit or abort. */
 int co_rootfs_begin(struct co_rootfs *r, const struct co_root **root,
+		    struct co_err *err) co_must_check;
+/* Unpacks a layer into the tree of a started step, what it deletes is deleted. */
+int co_rootfs_apply(struct co_rootfs *r, const struct co_layer *layer, const struct co_root *root,
 		    struct co_err *err) co_must_check;
 /* Ends it: writes the changes as a layer into the store, clamps the times of what was written in
  * the tree too (a later step sees the same tree on a cold and on a warm build), and puts it on top.
@@ -62,6 +77,10 @@ int co_rootfs_view(struct co_rootfs *r, const struct co_root **root,
 int co_rootfs_reader(struct co_rootfs **out, struct co_rootfs *from,
 		     struct co_err *err) co_must_check;
 void co_rootfs_close(struct co_rootfs *r);
+
+/* The same content packed as o says, into the store; its diff id is checked (INTEGRITY). */
+int co_layer_repack(struct co_store *s, const struct co_layer *layer, const struct co_layer_opts *o,
+		    struct co_layer *out, struct co_err *err) co_must_check;
 
 /* Writes a whole tree as tar (type=tar, type=local exports), deterministic. Takes out. */
 int co_tree_write_tar(const struct co_root *root, int64_t clamp_epoch, bool clamp,

@@ -91,6 +91,7 @@ class Bench:
             os.makedirs(tool.root, exist_ok=True)
         if not w.cached:
             self.number += 1
+            w.prepare(self.number)
         image = f'{self.registry}/run{self.number}/{tool.name}:1'
         result = tool.run(tool.commands(w.context, image, w.cached))
         if not result:

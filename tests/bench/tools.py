@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: MIT
 """The builders: how each is called, emptied and measured."""
 import os
-import resource
 import shutil
 import signal
 import subprocess
+import sys
 import time
+
+LAUNCH = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'launch.py')
 
 
 def tree_of(pid):
@@ -84,14 +86,14 @@ class Tool:
             for argv in commands:
                 log.write(('\n$ ' + ' '.join(argv) + '\n').encode())
                 log.flush()
-                # pylint: disable=consider-using-with
-                p = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                     env={**os.environ, **self.env})
-                _, status, usage = os.wait4(p.pid, 0)
-                p.returncode = os.waitstatus_to_exitcode(status)
-                used += usage.ru_utime + usage.ru_stime
-                peak = max(peak, usage.ru_maxrss)
-                if p.returncode:
+                report = self.log + '.usage'
+                subprocess.run([sys.executable, '-SE', LAUNCH, report, *argv], stdin=subprocess.DEVNULL,
+                               stdout=log, stderr=log, env={**os.environ, **self.env}, check=False)
+                with open(report, encoding='utf-8') as f:
+                    cpu, rss, code = (float(x) for x in f.read().split())
+                used += cpu
+                peak = max(peak, rss)
+                if code:
                     return None
         wall = time.monotonic() - start
         rss = peak / 1024
@@ -217,8 +219,3 @@ def found(work, binary, registry):
     if shutil.which('dockerd') and os.geteuid() == 0:
         out.append(Docker(work, registry))
     return out
-
-
-def children_cpu():
-    u = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return u.ru_utime + u.ru_stime

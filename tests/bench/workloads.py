@@ -34,9 +34,16 @@ class Workload:
     """One row of the table. `cold`: the tool's storage is emptied before each run. `cached`: the
     build is repeated as it is, and only the repetition is measured."""
 
-    def __init__(self, name, title, context, size, cold=False, cached=False, bare=None):
+    def __init__(self, name, title, context, size, cold=False, cached=False, bare=None, change=None):
         self.name, self.title, self.context = name, title, context
         self.size, self.cold, self.cached, self.bare = size, cold, cached, bare
+        self.change = change
+
+    def prepare(self, number):
+        """Other bytes for each run: a layer that the registry has seen before is not uploaded."""
+        if self.change:
+            with open(self.change, 'r+b') as f:
+                f.write(b'%16d' % number)
 
 
 class Maker:
@@ -95,7 +102,8 @@ class Maker:
             write(f'{d}/tree/d{i // 500}/e{i % 7}/f{i}', data)
         write(d + '/Dockerfile', f'FROM {self.registry}/base:1\nCOPY tree /tree\n'
               'RUN find /tree -type f | head -n 100 | xargs touch\n')
-        return Workload('W2', f'COPY of {self.n(20000, 100)} files, RUN touching 100', d, total)
+        return Workload('W2', f'COPY of {self.n(20000, 100)} files, RUN touching 100', d, total,
+                        change=d + '/tree/d0/e0/f0')
 
     def w3(self):
         d = self.dir('w3')
@@ -113,7 +121,7 @@ class Maker:
                 f.write(mixed(self.rng, self.vocabulary, n))
                 left -= n
         write(d + '/Dockerfile', f'FROM {self.registry}/base:1\nCOPY big /big\n')
-        return Workload('W4', f'a layer of {size >> 20} MiB', d, size)
+        return Workload('W4', f'a layer of {size >> 20} MiB', d, size, change=d + '/big')
 
     def w5(self):
         d = self.dir('w5')

@@ -247,3 +247,100 @@ teardown() { common_teardown; }
 	run cooper ls app /run
 	[[ $output != *secrets* ]]
 }
+
+@test "a base layer that holds more than it may is refused, and the limit can be set" {
+	mkdir many && touch many/a many/b many/c && head -c 100000 /dev/zero >many/big
+	context many <<-'END'
+		FROM scratch
+		COPY a b c big /
+	END
+	cooper build -q --user-policy=off -t many -o type=oci,tar=false,dest=layout many
+	context app <<-'END'
+		FROM files
+		WORKDIR /made
+		USER 1
+	END
+	export COOPER_ROOT=$T/other
+	for limit in --max-layer-entries=2 --max-layer-size=50k --max-layer-name=2; do
+		run cooper build --progress=plain "$limit" --build-context files=oci-layout://layout -t x app
+		[ "$status" -ne 0 ] || { echo "$limit was not enforced"; return 1; }
+		[[ $output == *--max-layer-size* ]] || { echo "$output"; return 1; }
+	done
+	run -2 cooper build --max-layer-ratio=0 app
+	cooper build -q --max-layer-entries=4 --max-layer-size=100000 --max-layer-name=3 \
+		--build-context files=oci-layout://layout -t x app
+}
+
+@test "--squash and --single-layer: fewer layers, the same tree, links and deletions kept" {
+	make_base base
+	mkdir app && echo one >app/a && echo two >app/b
+	context app <<-'END'
+		FROM base
+		COPY a b /data/
+		RUN ln /data/a /data/hard && rm /data/b && chmod 4755 /data/a
+		RUN rm /bin/wget && echo three >/data/c
+		USER 1
+	END
+	for how in plain squash single-layer; do
+		flags=()
+		[ $how = plain ] || flags=("--$how")
+		cooper build -q "${flags[@]}" -t "x:$how" -o "type=oci,tar=false,dest=$how" app
+		cooper export "x:$how" >"$how.tar"
+		tar tvf "$how.tar" | awk '{$4 = ""; $5 = ""; print}' | sort >"tree-$how"
+	done
+	cmp tree-plain tree-squash
+	cmp tree-plain tree-single-layer
+	base=$(cooper inspect base | jq '.layers | length')
+	[ "$(cooper inspect x:squash | jq '.layers | length')" = $((base + 1)) ]
+	[ "$(cooper inspect x:single-layer | jq '.layers | length')" = 1 ]
+	[ "$(cooper inspect x:squash | jq -c '.layers[:-1]')" = "$(cooper inspect base | jq -c .layers)" ]
+	[ "$(cooper inspect x:single-layer | jq '[.image.history[] | select(.empty_layer != true)] | length')" = 1 ]
+	# the same again, from the cache and without
+	for flags in --squash "--squash --no-cache" "--squash --jobs=1"; do
+		# shellcheck disable=SC2086
+		cooper build -q $flags -t again app
+		[ "$(cooper inspect again | jq -r .digest)" = "$(cooper inspect x:squash | jq -r .digest)" ]
+	done
+	run -0 cooper verify -q --squash ./squash app
+}
+
+@test "--force-compression packs the base's layers too, and leaves their content alone" {
+	make_base base
+	context app <<-'END'
+		FROM base
+		RUN echo x >/x
+		USER 1
+	END
+	cooper build -q --compression zstd -t some app
+	cooper build -q --compression zstd --force-compression -t every app
+	[ "$(cooper inspect some | jq '[.layers[] | select(.mediaType | endswith("zstd"))] | length')" = 1 ]
+	[ "$(cooper inspect every | jq '[.layers[] | select(.mediaType | endswith("zstd") | not)] | length')" = 0 ]
+	[ "$(cooper inspect every | jq -c .image.rootfs)" = "$(cooper inspect some | jq -c .image.rootfs)" ]
+	[ "$(cooper cat every /etc/passwd)" = "$(cooper cat base /etc/passwd)" ]
+	cooper build -q --compression zstd --force-compression -t again app
+	[ "$(cooper inspect again | jq -r .digest)" = "$(cooper inspect every | jq -r .digest)" ]
+}
+
+@test "a base of many layers, unpacked side by side, is what unpacking one by one gives" {
+	mkdir many app
+	{
+		echo "FROM scratch"
+		for i in 1 2 3 4 5 6 7 8; do
+			mkdir "many/$i" && echo "$i" >"many/$i/last" && echo "$i" >"many/$i/only$i"
+			echo "COPY $i /"
+		done
+	} >many/Dockerfile
+	cooper build -q --user-policy=off -t many -o type=oci,tar=false,dest=layout many
+	printf 'FROM base\nWORKDIR /made\nUSER 1\n' >app/Dockerfile
+	for store in one many; do
+		export COOPER_ROOT=$T/$store
+		cpus=$([ $store = one ] && echo 0 || echo "0-$(($(nproc) - 1))")
+		taskset -c "$cpus" "$COOPER" build -q --build-context base=oci-layout://layout \
+			-o "type=local,dest=out-$store" -t x app
+		find "$COOPER_ROOT/layers" -mindepth 2 -printf '%P %m %s %T@\n' | sort >"layers-$store"
+		assert_clean
+	done
+	diff -r out-one out-many
+	[ "$(cat out-many/last)" = 8 ]
+	[ "$(ls -d out-many/only* | wc -l)" = 8 ]
+}

@@ -269,7 +269,8 @@ static const struct big {
 	{"FROM x\nRUN [\"a\"", ",\"a\"\\\n", 200000, "]\n", 0},
 	{"FROM x\nRUN <<a ", "${a:-\"\\\n", 150000, "\n", 0},
 	{"FROM x\nCOPY <<a ", "'<<b' \\\n", 150000, "/\nb\na\n", 0},
-	{"FROM x\nRUN ", "--mount=a \\\n", 100000, "b\n", 0},
+	{"FROM x\nRUN ", "--device=a \\\n", 80000, "b\n", 0},
+	{"FROM x\nRUN ", "--mount=type=tmpfs,target=/a \\\n", 30000, "b\n", 0},
 	{"FROM x\nENV ", "a=b \\\n", 250000, "\n", 0},
 	{"FROM x\nRUN ", "<<a \\\n", 256, "\n", CO_E_SYNTAX},
 	{"FROM x\nRUN ", "<<a \\\n", 257, "\n", CO_E_LIMIT},
@@ -298,7 +299,8 @@ static void test_prefixes(void **state)
 	static const char text[] =
 		"# syntax=a b\n# escape=`\n#c\nARG a=\"b c\" d\nFROM --platform=$P x`y AS Z\n"
 		"ONBUILD COPY --chown=a <<-'E' 3<<F /d/\n\tx\n\tE\ny\nF\n"
-		"RUN --mount=type=bind,a=\"b\" [\"a\\u00e9\", \"\\ud83d\\ude00\"] `\n#x\n\n || b\n"
+		"RUN --mount=type=bind,src=\"b\" [\"a\\u00e9\", \"\\ud83d\\ude00\"] `\n#x\n\n || "
+		"b\n"
 		"HEALTHCHECK --interval=1s CMD [\"x\"]\nENV a b\nLABEL a='b c'\nVOLUME [\"/a\"]\n"
 		"RUN echo ${a:-\"${b//x/y}\"} '<<q' <<E\nE\n";
 	(void)state;
