@@ -62,6 +62,7 @@ complete -c cooper -n '__fish_seen_subcommand_from build' -l max-layer-name -x -
 complete -c cooper -n '__fish_seen_subcommand_from build' -l max-layer-ratio -x -d 'refuse a base layer of over 1 GiB that unpacks to more times its size (default: 2000)'
 complete -c cooper -n '__fish_seen_subcommand_from build' -l sandbox -x -d 'auto, userns, chroot or emulated; see cooper doctor'
 complete -c cooper -n '__fish_seen_subcommand_from build' -l user-policy -x -d 'images that run as root: enforce (refuse them, default), warn or off'
+complete -c cooper -n '__fish_seen_subcommand_from build' -l unsafe-environment -x -d 'host'\''s root, processes, privileges or an engine'\''s socket in reach: warn (default), refuse or off'
 complete -c cooper -n '__fish_seen_subcommand_from build' -l timestamp -x -d 'the time in the image (default: $SOURCE_DATE_EPOCH, else the context'\''s commit, else 0)'
 complete -c cooper -n '__fish_seen_subcommand_from build' -l compression -x -d 'of new layers: gzip (default), zstd, uncompressed'
 complete -c cooper -n '__fish_seen_subcommand_from build' -l compression-level -x -d 'gzip 0 to 9, zstd 1 to 19'

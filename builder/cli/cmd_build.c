@@ -4,6 +4,7 @@
  */
 #include "build_args.h"
 #include "commands.h"
+#include "doctor.h"
 
 #define AT(member) offsetof(struct build_args, member)
 static const struct opt build_table[] = {
@@ -78,6 +79,10 @@ static const struct opt build_table[] = {
 	 AT(sandbox)},
 	{"user-policy", 0, OPT_TEXT, "POLICY",
 	 "images that run as root: enforce (refuse them, default), warn or off", AT(user_policy)},
+	{"unsafe-environment", 0, OPT_TEXT, "POLICY",
+	 "host's root, processes, privileges or an engine's socket in reach: warn (default), "
+	 "refuse or off",
+	 AT(unsafe)},
 	{"timestamp", 0, OPT_TEXT, "SECONDS|context",
 	 "the time in the image (default: $SOURCE_DATE_EPOCH, else the context's commit, else 0)",
 	 AT(timestamp)},
@@ -132,7 +137,9 @@ static int run_build(struct cmd_ctx *c, void *opts)
 		return r;
 	if (call.method != CALL_BUILD)
 		return build_call(c, &o, call);
-	r = render_open(&render, &a->progress, c->err);
+	r = dangers_check(c, a->unsafe);
+	if (!r)
+		r = render_open(&render, &a->progress, c->err);
 	if (r < 0)
 		return r;
 	r = render_close(render, c, co_build(&o, render_bus(render), &res, c->err));

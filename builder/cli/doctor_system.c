@@ -18,13 +18,9 @@
 #include <sys/utsname.h>
 
 #define SMALL_FILE	      (1u << 20)
-#define INITIAL_PID_NS	      4026531836u /* PROC_PID_INIT_INO, fixed since Linux 3.8 */
-#define INITIAL_USER_NS	      4026531837u /* PROC_USER_INIT_INO */
-#define CAP_SYS_ADMIN_BIT     21
 #define LANDLOCK_VERSION_FLAG 1u
 
-/* The value of a line "Key:\tvalue" of /proc/self/status; "" when missing. */
-static const char *status_field(struct doctor *d, const char *key)
+const char *doctor_status(struct doctor *d, const char *key)
 {
 	auto_free char *text = NULL;
 	struct co_err ignore = CO_ERR_INIT;
@@ -107,7 +103,7 @@ static void seccomp(struct doctor *d)
 {
 	uint32_t trap = SECCOMP_RET_TRAP;
 	bool ok = syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &trap) == 0;
-	const char *mode = status_field(d, "Seccomp");
+	const char *mode = doctor_status(d, "Seccomp");
 	const char *around =
 		!strcmp(mode, "2") ? "a filter is in force already" : "no filter in force";
 	doctor_add(d, "system", "seccomp", ok ? DOCTOR_OK : DOCTOR_NO,
@@ -129,8 +125,8 @@ void doctor_system(struct doctor *d)
 		   "");
 	doctor_add(d, "system", "user", DOCTOR_INFO,
 		   co_arena_printf(d->arena, "uid %u, gid %u, capabilities %s, no_new_privs %s",
-				   getuid(), getgid(), status_field(d, "CapEff"),
-				   status_field(d, "NoNewPrivs")),
+				   getuid(), getgid(), doctor_status(d, "CapEff"),
+				   doctor_status(d, "NoNewPrivs")),
 		   "");
 	ids(d);
 	landlock(d);
@@ -139,54 +135,4 @@ void doctor_system(struct doctor *d)
 	doctor_add(d, "system", "git", git ? DOCTOR_OK : DOCTOR_NO,
 		   git ? co_arena_strdup(d->arena, git) : "not found",
 		   git ? "" : "install git if contexts or ADD name repositories");
-}
-
-static bool in_container(void)
-{
-	static const char *const marks[] = {"/.dockerenv", "/run/.containerenv",
-					    "/var/run/secrets/kubernetes.io"};
-	for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++)
-		if (access(marks[i], F_OK) == 0)
-			return true;
-	return getenv("KUBERNETES_SERVICE_HOST") || getenv("container");
-}
-
-static void sockets(struct doctor *d)
-{
-	static const char *const paths[] = {"/run/docker.sock", "/var/run/docker.sock",
-					    "/run/containerd/containerd.sock",
-					    "/run/podman/podman.sock", "/run/crio/crio.sock"};
-	struct stat st, first = {0};
-	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
-		if (stat(paths[i], &st) < 0 || !S_ISSOCK(st.st_mode) ||
-		    access(paths[i], R_OK | W_OK) < 0)
-			continue;
-		if (first.st_ino == st.st_ino && first.st_dev == st.st_dev)
-			continue; /* /var/run leads to /run */
-		first = st;
-		doctor_add(d, "danger", paths[i], DOCTOR_DANGER,
-			   "a container engine's socket: who reaches it commands this host",
-			   "do not give it to the job; cooper does not need it");
-	}
-}
-
-void doctor_dangers(struct doctor *d)
-{
-	struct stat st;
-	bool inside = in_container();
-	uint64_t caps = strtoull(status_field(d, "CapEff"), NULL, 16);
-	sockets(d);
-	if (inside && stat("/proc/self/ns/pid", &st) == 0 && st.st_ino == INITIAL_PID_NS)
-		doctor_add(d, "danger", "host pid namespace", DOCTOR_DANGER,
-			   "this container sees the processes of its host",
-			   "remove hostPID: true or --pid=host");
-	if (inside && getuid() == 0 && (caps >> CAP_SYS_ADMIN_BIT & 1) &&
-	    stat("/proc/self/ns/user", &st) == 0 && st.st_ino == INITIAL_USER_NS)
-		doctor_add(d, "danger", "privileged container", DOCTOR_DANGER,
-			   "this container may do what root of the host may",
-			   "remove privileged: true; cooper does not need it");
-	if (!inside && getuid() == 0)
-		doctor_add(d, "danger", "root", DOCTOR_DANGER,
-			   "cooper runs as root of this machine",
-			   "run it as an ordinary user: nothing it does needs root");
 }

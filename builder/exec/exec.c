@@ -4,6 +4,7 @@
  */
 #include "exec-internal.h"
 #include <stdlib.h>
+#include <string.h>
 
 int step_fail_at(struct co_exec *x, const struct co_step *step, struct co_err *err)
 {
@@ -11,8 +12,10 @@ int step_fail_at(struct co_exec *x, const struct co_step *step, struct co_err *e
 }
 
 /* Where the builder may not give files away, a table remembers whose they are. */
-static bool needs_owners(enum co_place place)
+static bool needs_owners(enum co_place place, const char *sandbox)
 {
+	if (sandbox && !strcmp(sandbox, "emulated"))
+		return true;
 	return place == CO_PLACE_SINGLE || (place == CO_PLACE_NONE && geteuid() != 0);
 }
 
@@ -20,7 +23,8 @@ int co_exec_open(struct co_exec **out, const struct co_plan *plan, const struct 
 		 struct co_arena *a, struct co_err *err)
 {
 	struct co_exec *x = co_xcalloc(1, sizeof(*x));
-	if (needs_owners(opts->place) && co_owntab_create(&x->owners, NULL, err) < 0) {
+	if (needs_owners(opts->place, opts->sandbox) &&
+	    co_owntab_create(&x->owners, NULL, err) < 0) {
 		free(x);
 		return err->code;
 	}

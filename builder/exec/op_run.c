@@ -5,7 +5,10 @@
 #include "exec-internal.h"
 #include <cooper/clock.h>
 #include <stdlib.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
+
+#define DISK_FULL (1u << 20)
 
 static int need_sandbox(struct co_exec *x, struct co_err *err)
 {
@@ -71,8 +74,16 @@ static int run_refusals(struct co_exec *x, const struct co_step *step, struct co
 	return 0;
 }
 
+/* What is left for a step to write is about nothing. */
+static bool disk_full(const struct co_root *root)
+{
+	struct statvfs v;
+	return fstatvfs(root->fd, &v) == 0 &&
+	       ((uint64_t)v.f_bavail * v.f_frsize < DISK_FULL || (v.f_files && !v.f_favail));
+}
+
 static int failed(const struct co_step *step, const struct co_result *res, const struct co_run *run,
-		  struct co_err *err)
+		  const struct co_root *root, struct co_err *err)
 {
 	const char *last = step->argv[step->n_argv - 1];
 	size_t n = strcspn(last, "\n");
@@ -98,7 +109,9 @@ static int failed(const struct co_step *step, const struct co_result *res, const
 	}
 	int code = WEXITSTATUS(res->status);
 	co_fail(err, CO_E_RUN_FAILED, "RUN %s: exit code %d", what, code);
-	if (code == 127)
+	if (disk_full(root))
+		co_hint(err, "the disk is full: no space is left where the store is (--root)");
+	else if (code == 127)
 		co_hint(err, "exit code 127: a command was not found in the image's PATH");
 	else if (code == 126)
 		co_hint(err, "exit code 126: a command was found but could not be executed");
@@ -156,7 +169,8 @@ static int run_process(struct co_exec *x, struct stage_run *st, const struct co_
 		return co_wrap(err, "RUN %.100s", step->argv[step->n_argv - 1]);
 	if (r < 0)
 		return r;
-	return res.status || res.timed_out || res.output_cut ? failed(step, &res, &run, err) : 0;
+	return res.status || res.timed_out || res.output_cut ? failed(step, &res, &run, root, err)
+							     : 0;
 }
 
 int op_run(struct co_exec *x, struct stage_run *st, const struct co_step *step,

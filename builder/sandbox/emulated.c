@@ -103,7 +103,7 @@ static int arrange(struct start *a)
 {
 	struct step *st = a->st;
 	int from[INIT_FD_END] = {st->input,	st->out[1],   st->errs[1], st->spec,
-				 st->status[1], st->landlock, st->image};
+				 st->status[1], st->landlock, st->image,   -1};
 	if (from[0] < 0)
 		from[0] = open("/dev/null", O_RDONLY);
 	for (int i = 0; i < INIT_FD_END; i++)
@@ -174,8 +174,6 @@ static int start(struct start *a, pid_t *pid, struct co_err *err)
 static void tell_limits(const struct step *st, bool landlock)
 {
 	struct co_bus *bus = st->s->bus;
-	if (st->run->memory && !st->limits.memory)
-		co_warn(bus, NULL, "the memory limit holds for each process of the step only");
 	if (!landlock)
 		co_warn(bus, NULL,
 			"this kernel has no Landlock: a step could reach files of this user "
@@ -252,6 +250,7 @@ static int go(struct step *st, struct guest *g, struct co_result *res, struct co
 	}
 	if (res->timed_out || res->output_cut)
 		res->status = SIGKILL;
+	pump_limits(&p);
 	return outcome(&p, err);
 }
 

@@ -87,6 +87,8 @@ static int fill_paths(struct guest *g, struct co_err *err)
 	if (r < 0)
 		return r;
 	r = lookup_program(st->root->fd, st->run, s->program, sizeof(s->program), err);
+	if (!r)
+		r = lookup_foreign(st->root->fd, s->program, err);
 	for (uint32_t i = 0; i < s->n_mounts; i++) {
 		if (host_name(g->mounts[i], s->mounts[i].source, sizeof(s->mounts[i].source)) < 0)
 			return co_fail_sys(err, "source of mount %s", s->mounts[i].target);

@@ -311,33 +311,98 @@ static long parent_of(long proc, const char *pid)
 	return len > 0 ? (long)number(&p) : 0;
 }
 
-static void kill_children(void)
+#define PIDS   (1 << 22) /* the kernel's own limit of pid_max */
+#define PASSES 64
+
+static int swept[PIDS]; /* the last pass in which it was found to be a descendant of ours */
+
+struct sweep {
+	int pass, signal;
+	unsigned count, fresh; /* descendants; those the pass before did not know */
+	unsigned page;	       /* 0: memory is not summed up */
+	uint64_t memory;
+};
+
+static void sweep_one(struct sweep *w, long proc, const char *name, int self)
+{
+	const char *p = name;
+	unsigned pid = number(&p), parent = (unsigned)parent_of(proc, name);
+	if (pid >= PIDS || parent >= PIDS || (int)pid == self)
+		return;
+	/* a parent with a higher number is looked at later: what was true before must do */
+	if ((int)parent != self && (!swept[parent] || swept[parent] < w->pass - 1))
+		return;
+	w->fresh += !swept[pid] || swept[pid] < w->pass - 1;
+	w->count++;
+	swept[pid] = w->pass;
+	if (w->signal)
+		sys(__NR_kill, pid, w->signal, 0, 0);
+	if (w->page)
+		w->memory += private_bytes((int)proc, name, w->page);
+}
+
+/* Looks for descendants of this process among all that can be seen; orphans are its children. They
+ * are signalled as they are found, before they can fork again. false: there is no /proc. */
+static bool sweep(struct sweep *w)
 {
 	static char buf[32768];
-	long self = sys(__NR_getpid, 0, 0, 0, 0);
-	for (;;) {
-		long dir = sys(__NR_openat, AT_FDCWD, (long)"/proc", O_RDONLY | O_DIRECTORY, 0);
-		long n;
-		while (dir >= 0 && (n = sys(__NR_getdents64, dir, (long)buf, sizeof(buf), 0)) > 0)
-			for (char *p = buf; p < buf + n; p += ((struct entry *)(void *)p)->len) {
-				const char *name = ((struct entry *)(void *)p)->name;
-				if (name[0] >= '1' && name[0] <= '9' &&
-				    parent_of(dir, name) == self)
-					sys(__NR_kill, (long)number(&name), SIGKILL, 0, 0);
-			}
+	int self = (int)sys(__NR_getpid, 0, 0, 0, 0);
+	long n, dir = sys(__NR_openat, AT_FDCWD, (long)"/proc", O_RDONLY | O_DIRECTORY, 0);
+	w->pass++;
+	w->count = w->fresh = 0;
+	w->memory = 0;
+	while (dir >= 0 && (n = sys(__NR_getdents64, dir, (long)buf, sizeof(buf), 0)) > 0)
+		for (char *p = buf; p < buf + n; p += ((struct entry *)(void *)p)->len) {
+			const char *name = ((struct entry *)(void *)p)->name;
+			if (name[0] >= '1' && name[0] <= '9')
+				sweep_one(w, dir, name, self);
+		}
+	if (dir >= 0)
 		sys(__NR_close, dir, 0, 0, 0);
+	return dir >= 0;
+}
+
+/* First all are stopped, until a pass finds none that was missed: those that fork would be faster
+ * than killing. */
+static void kill_children(struct sweep *w)
+{
+	for (;;) {
+		w->signal = SIGSTOP;
+		w->page = 0;
+		for (int i = 0; i < PASSES; i++)
+			if (!sweep(w) || (!w->fresh && i))
+				break;
+		w->signal = SIGKILL;
+		if (!sweep(w))
+			return;
 		/* those that died leave us their children, so until there are none */
 		long pid = sys(__NR_wait4, -1, 0, 0, 0);
 		while (pid > 0)
 			pid = sys(__NR_wait4, -1, 0, WNOHANG, 0);
-		if (pid == -ECHILD || dir < 0)
+		if (pid == -ECHILD)
 			return;
 	}
 }
 
+static void watch_sweep(const struct init_spec *s, struct sweep *w)
+{
+	w->signal = 0;
+	w->page = s->watch_memory ? s->page_size : 0;
+	if (!sweep(w))
+		return;
+	if (s->watch_memory && w->memory > s->watch_memory)
+		report(INIT_OVER_MEMORY, 0, 0);
+	else if (s->watch_procs && w->count > s->watch_procs)
+		report(INIT_OVER_PROCS, 0, 0);
+	else
+		return;
+	kill_children(w);
+	leave(0);
+}
+
 /* ---- the first process itself ---- */
 
-static void reap(const struct init_spec *s, long command_pid, bool block)
+static void reap(const struct init_spec *s, struct sweep *w, long command_pid, bool block)
 {
 	int status;
 	for (;;) {
@@ -345,7 +410,7 @@ static void reap(const struct init_spec *s, long command_pid, bool block)
 		if (pid == command_pid) {
 			report(INIT_EXITED, 0, status);
 			if (s->flags & INIT_REAPER)
-				kill_children();
+				kill_children(w);
 			leave(0);
 		}
 		if (pid == -EINTR)
@@ -400,18 +465,21 @@ _Noreturn void init_main(void)
 		sys(__NR_close_range, INIT_FD_END, ~0u, 0, 0);
 	if (!(s->flags & INIT_KEEP_IDS) && !reaper)
 		drop_all_caps();
-	/* all of /proc is the step only where it has a pid namespace */
-	bool watched = !reaper && (s->watch_memory || s->watch_procs);
+	struct sweep w = {0};
+	bool watched = s->watch_memory || s->watch_procs;
 	for (;;) {
-		reap(s, pid, !watched && !reaper);
+		reap(s, &w, pid, !watched && !reaper);
 		int64_t wait[2] = {0, WATCH_NS};
-		if (reaper && sys(__NR_rt_sigtimedwait, (long)&chld, 0, 0, 8) == SIGTERM) {
-			kill_children();
+		if (!watched && !reaper)
+			continue;
+		long got = sys(__NR_rt_sigtimedwait, (long)&chld, 0, watched ? (long)wait : 0, 8);
+		if (reaper && got == SIGTERM) {
+			kill_children(&w);
 			leave(0);
 		}
-		if (watched) {
-			sys(__NR_rt_sigtimedwait, (long)&chld, 0, (long)wait, 8);
+		if (watched && reaper)
+			watch_sweep(s, &w);
+		else if (watched)
 			watch(s);
-		}
 	}
 }

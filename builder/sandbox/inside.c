@@ -190,6 +190,8 @@ int inside(void *arg)
 	if (!r)
 		r = lookup_program(st->in, st->run, program, sizeof(program), st->err);
 	if (!r && st->guest)
+		r = lookup_foreign(st->in, program, st->err);
+	if (!r && st->guest)
 		memcpy(st->guest->session->program, program, sizeof(program));
 	if (!r && spec_program(st->spec, program) < 0)
 		r = co_fail_sys(st->err, "write the step's orders");

@@ -11,7 +11,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-
 static const char *search_path(const struct co_run *run)
 {
 	for (const char *const *e = run->env; e && *e; e++)
@@ -130,6 +129,17 @@ static const char *interpreter(const char *head, char *out, size_t size)
 	const char *p = head + 2 + strspn(head + 2, " \t");
 	snprintf(out, size, "%.*s", (int)strcspn(p, " \t\r\n"), p);
 	return out;
+}
+
+int lookup_foreign(int root, const char *path, struct co_err *err)
+{
+	char head[sizeof(Elf64_Ehdr)] = "";
+	auto_fd fd = co_inroot_open(root, path, O_RDONLY, 0);
+	ssize_t n = fd < 0 ? 0 : read(fd, head, sizeof(head));
+	const Elf64_Ehdr *elf = (const void *)head;
+	if (n < 20 || memcmp(head, ELFMAG, SELFMAG) || elf->e_machine == this_machine())
+		return 0;
+	return lookup_explain(root, path, ENOEXEC, err);
 }
 
 int lookup_explain(int root, const char *path, int error, struct co_err *err)

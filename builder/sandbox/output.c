@@ -96,6 +96,16 @@ static void wait_for(struct pump *p)
 		p->res->status = p->report.value;
 }
 
+void pump_limits(const struct pump *p)
+{
+	const struct step *st = p->st;
+	if (p->over_procs)
+		co_warn(st->s->bus, NULL, "the step was stopped: more than %llu processes",
+			(unsigned long long)st->run->pids);
+	if (p->over_procs || p->res->oom)
+		p->res->status = SIGKILL;
+}
+
 /* What is still in the pipes; nobody of the step can write any more, but someone outside may hold
  * an end that was passed to him. */
 static void drain(struct pump *p, const int *fds, uint64_t *total)

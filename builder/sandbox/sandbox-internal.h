@@ -172,6 +172,9 @@ int net_loopback_up(void);
 int lookup_program(int root, const struct co_run *run, char *path, size_t size, struct co_err *err);
 /* Is what a step runs (or the image's shell, where that is not there yet) a 32-bit program? */
 bool lookup_is_32bit(int root, const struct co_run *run);
+/* An error if it is a program for another processor: for those who do not leave it to the kernel.
+ */
+int lookup_foreign(int root, const char *path, struct co_err *err);
 /* The story behind a failed execve. */
 int lookup_explain(int root, const char *path, int error, struct co_err *err);
 
@@ -207,6 +210,8 @@ struct pump {
 	bool reported, interrupted, over_procs;
 };
 int pump_run(struct pump *p, struct co_err *err);
+/* Afterwards: says which limit of the first process's it was, and makes it the result. */
+void pump_limits(const struct pump *p);
 
 /* ---- the place ---- */
 

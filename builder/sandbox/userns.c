@@ -239,11 +239,7 @@ static int go(struct step *st, struct co_result *res, struct co_err *err)
 	    !p.over_procs && !res->oom)
 		return co_fail(err, CO_E_SANDBOX, "the step's first process died (status %#x)",
 			       (unsigned)res->status);
-	if (p.over_procs)
-		co_warn(st->s->bus, NULL, "the step was stopped: more than %llu processes",
-			(unsigned long long)st->run->pids);
-	if (p.over_procs || res->oom)
-		res->status = SIGKILL;
+	pump_limits(&p);
 	return 0;
 }
 

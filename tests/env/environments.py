@@ -46,6 +46,7 @@ class Environment:
     def __init__(self, name):
         self.name = name
         self.plain, _, lack = name.partition("+")
+        self.plain_name = self.plain
         self.without, self.error = MISSING[lack] if lack else ("", ENOSYS)
         self.flags = ""
         if self.plain in FORCED:
