@@ -14,7 +14,7 @@ struct guest {
 	int session_fd, image;	       /* owned; image borrowed */
 	int dir;		       /* owned; a directory of this step, outside the root */
 	char dir_path[64];
-	struct stubs in_dev; /* mount targets in the step's own /dev, which is in dir */
+	struct stubs in_dev;	  /* mount targets in the step's own /dev, which is in dir */
 	int mounts[CO_IP_MOUNTS]; /* owned; O_PATH */
 	bool writable[CO_IP_MOUNTS];
 	unsigned n_files;
