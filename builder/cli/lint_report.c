@@ -44,13 +44,33 @@ static void add_clean(struct co_buf *out, const char *text)
 }
 
 /* ---- text ---- */
-static void text_line(struct co_buf *out, const struct co_source *src, unsigned line)
+/* Findings come in line order: the search goes on where it ended. */
+struct text_ctx {
+	struct co_buf *out;
+	const struct co_source *src;
+	const char *at; /* start of line `line` of src */
+	unsigned line;
+};
+
+static const char *find_line(struct text_ctx *t, const struct co_source *src, unsigned line)
 {
-	const char *p = src->text, *end = src->text + src->len;
-	for (unsigned i = 1; p && i < line; i++) {
-		p = memchr(p, '\n', (size_t)(end - p));
-		p = p ? p + 1 : NULL;
+	const char *end = src->text + src->len;
+	if (t->src != src || line < t->line)
+		*t = (struct text_ctx){t->out, src, src->text, 1};
+	while (t->line < line) {
+		const char *nl = memchr(t->at, '\n', (size_t)(end - t->at));
+		if (!nl)
+			return NULL;
+		t->at = nl + 1;
+		t->line++;
 	}
+	return t->at;
+}
+
+static void text_line(struct text_ctx *t, const struct co_source *src, unsigned line)
+{
+	struct co_buf *out = t->out;
+	const char *end = src->text + src->len, *p = line ? find_line(t, src, line) : NULL;
 	if (!p || p >= end || !line)
 		return;
 	const char *nl = memchr(p, '\n', (size_t)(end - p));
@@ -62,7 +82,8 @@ static void text_line(struct co_buf *out, const struct co_source *src, unsigned 
 
 static void text_item(void *ctx, const struct item *it)
 {
-	struct co_buf *out = ctx;
+	struct text_ctx *t = ctx;
+	struct co_buf *out = t->out;
 	add_clean(out, it->file->source->name);
 	if (it->pos.line)
 		co_buf_addf(out, ":%u", it->pos.line);
@@ -71,12 +92,13 @@ static void text_item(void *ctx, const struct item *it)
 	co_buf_addf(out, ": %s: %s: ", it->error ? "error" : "warning", it->rule);
 	add_clean(out, it->text);
 	co_buf_addc(out, '\n');
-	text_line(out, it->file->source, it->pos.line);
+	text_line(t, it->file->source, it->pos.line);
 }
 
 static void write_text(struct co_buf *out, const struct lint_file *files, size_t n)
 {
-	each_item(files, n, text_item, out);
+	struct text_ctx t = {.out = out};
+	each_item(files, n, text_item, &t);
 }
 
 /* ---- json ---- */
@@ -192,28 +214,30 @@ static void write_github(struct co_buf *out, const struct lint_file *files, size
 /* ---- GitLab code quality (a subset of Code Climate's format) ---- */
 /* The line's number is left out: a finding that moves is the same finding. Equal ones are counted.
  */
-static void fingerprint(char out[CO_DIGEST_TEXT], const struct item *it, const json_t *list)
+static void fingerprint(char out[CO_DIGEST_TEXT], const struct item *it, json_t *seen)
 {
-	size_t twins = 0;
-	for (size_t i = 0; i < json_array_size(list); i++) {
-		const json_t *o = json_array_get(list, i);
-		const char *path = co_json_str(json_object_get(o, "location"), "path");
-		twins += path && !strcmp(path, it->file->source->name) &&
-			 !strcmp(co_json_str(o, "description"), it->text) &&
-			 !strcmp(co_json_str(o, "check_name"), it->rule);
-	}
 	auto_buf b = CO_BUF_INIT(CO_BUF_TEXT);
-	co_buf_addf(&b, "%s\n%s\n%s\n%zu", it->file->source->name, it->rule, it->text, twins);
 	struct co_digest d;
+	co_buf_addf(&b, "%s\n%s\n%s\n", it->file->source->name, it->rule, it->text);
+	co_digest_of(&d, co_buf_str(&b), b.len);
+	co_digest_hex(&d, out);
+	json_int_t twins = json_integer_value(json_object_get(seen, out));
+	json_object_set_new(seen, out, json_integer(twins + 1));
+	co_buf_addf(&b, "%lld", (long long)twins);
 	co_digest_of(&d, co_buf_str(&b), b.len);
 	co_digest_hex(&d, out);
 }
 
+struct gitlab_ctx {
+	json_t *list, *seen;
+};
+
 static void gitlab_item(void *ctx, const struct item *it)
 {
+	struct gitlab_ctx *g = ctx;
 	char print[CO_DIGEST_TEXT];
 	json_t *o = json_object(), *lines = json_object(), *location = json_object();
-	fingerprint(print, it, ctx);
+	fingerprint(print, it, g->seen);
 	json_object_set_new(lines, "begin", json_integer(it->pos.line ? it->pos.line : 1));
 	json_object_set_new(location, "path", co_json_string(it->file->source->name));
 	json_object_set_new(location, "lines", lines);
@@ -222,13 +246,15 @@ static void gitlab_item(void *ctx, const struct item *it)
 	json_object_set_new(o, "fingerprint", json_string(print));
 	json_object_set_new(o, "severity", json_string(it->error ? "major" : "minor"));
 	json_object_set_new(o, "location", location);
-	json_array_append_new(ctx, o);
+	json_array_append_new(g->list, o);
 }
 
 static void write_gitlab(struct co_buf *out, const struct lint_file *files, size_t n)
 {
 	auto_json list = json_array();
-	each_item(files, n, gitlab_item, list);
+	auto_json seen = json_object();
+	struct gitlab_ctx g = {list, seen};
+	each_item(files, n, gitlab_item, &g);
 	put_pretty(out, list);
 }
 

@@ -146,8 +146,7 @@ int stage_materialise(struct co_exec *x, struct stage_run *st, struct co_err *er
 	if (!r && st->fs_layers < st->n_layers)
 		r = stage_fetch(x, st, false, err);
 	if (!r)
-		co_rootfs_prepare(st->fs, st->layers + st->fs_layers,
-				  st->n_layers - st->fs_layers);
+		co_rootfs_prepare(st->fs, st->layers + st->fs_layers, st->n_layers - st->fs_layers);
 	while (r == 0 && st->fs_layers < st->n_layers) {
 		r = add_layer(x, st, err);
 		if (!r)

@@ -20,7 +20,8 @@ from ociimage import Image  # noqa: E402
 TAKES_VALUE = {"--build-arg", "--target", "--label", "-f", "--file", "--secret", "--platform"}
 
 # Known differences. Those of files: the oracle leaves mount points of its sandbox and of RUN --mount in the layer.
-MOUNT_POINTS = {"/dev", "/proc", "/sys", "/etc/hosts", "/etc/resolv.conf", "/etc", "/run", "/dev/shm"}
+MOUNT_POINTS = {"/dev", "/proc", "/sys", "/etc/hosts", "/etc/resolv.conf", "/etc", "/run", "/dev/shm",
+                "/etc/hostname"}
 
 
 def is_mount_point(path, tree, dockerfile):
@@ -72,8 +73,6 @@ class DockerArchive(Image):
         tree = {}
         for name in self.manifest["Layers"]:
             self.apply(tree, tarfile.open(fileobj=self.tar.extractfile(name)))
-        for e in tree.values():
-            e.mode &= 0o7777  # it writes the type into the mode as well
         return tree
 
 
@@ -167,6 +166,8 @@ def config_view(config):
 
 def differences(ours, theirs, only_files, dockerfile):
     a, b = ours.tree(), theirs.tree()
+    for e in b.values():
+        e.mode &= 0o7777  # other builders write the type into the mode as well
     for path in sorted(set(a) | set(b)):
         if path not in a and is_mount_point(path, b, dockerfile):
             continue
