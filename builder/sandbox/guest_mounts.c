@@ -146,7 +146,7 @@ static int add_kernel(struct guest *g, const char *path, uint32_t flags, struct 
 		return r;
 	/* real root could turn the kernel's knobs in /proc/sys; others only reach their own files
 	 */
-	bool writable = flags & CO_IPM_PROC && g->st->root->owners;
+	bool writable = flags & CO_IPM_PROC && g->st->root->owners && geteuid() != 0;
 	return add(g, co_steal_fd(&fd), path, flags, writable, err);
 }
 

@@ -24,8 +24,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 SMALL = ["owners", "user", "nodes", "links", "files", "whiteouts", "shell"]
 DISTRIBUTION = ["debian", "apt", "sudo"]
 HEAVY = ["full/" + n for n in ("postgres", "go", "node", "python", "gcc")]
-LACKING = [e + "+" + m for m in environments.MISSING for e in ("root", "range", "single", "docker", "restricted")
-           if m != "no-mount-api" or e in ("root", "range")]
+LACKING = [e + "+" + m for m in environments.MISSING for e in ("root", "docker", "restricted")
+           if m != "no-mount-api" or e == "root"]
 
 # what an environment cannot hold, and why (docs/sandbox.md)
 LIMITS = {(e, "sudo"): "set-id programs need no_new_privs off, which takes SYS_ADMIN" for e in ("docker", "docker-ro", "root-chroot")}
@@ -179,7 +179,7 @@ def main():
     p.add_argument("-d", "--dockerfiles", nargs="+")
     p.add_argument("environments", nargs="*")
     o = p.parse_args()
-    o.distribution = ["root", "range", "single", "docker", "restricted", "random"]
+    o.distribution = ["root", "range", "single", "docker", "restricted"]
     if not o.environments:
         o.environments = list(environments.PLAIN) + list(environments.FORCED) + LACKING
     if o.full:
