@@ -21,7 +21,7 @@ configure() { # DIR [CMAKE-ARGUMENT...]
 build() { # DIR [TARGET...]
 	local dir=$1
 	shift
-	ninja -C "$dir" -j "$jobs" "$@" >"$dir.log" 2>&1 || { grep -E -A12 'error|FAILED' "$dir.log" | head -100; return 1; }
+	ninja -C "$dir" -j "$jobs" "$@" >"$dir.log" 2>&1 || { grep -E -A12 'error:|^FAILED|undefined reference' "$dir.log" | head -100; return 1; }
 	rm -f "$dir.log"
 }
 

@@ -156,6 +156,8 @@ static void test_every_byte_counts(void **state)
 	key_free(k);
 }
 
+#define TYPE "\"application/vnd.cooper.cache.record.v1+json\""
+
 static void test_rubbish(void **state)
 {
 	(void)state;
@@ -163,11 +165,9 @@ static void test_rubbish(void **state)
 					   "[]",
 					   "null",
 					   "{\"payload\":5}",
-					   "{\"payloadType\":\"application/"
-					   "vnd.cooper.cache.record.v1+json\",\"payload\":\"e30=\","
-					   "\"signatures\":[]}",
-					   "{\"payloadType\":\"application/"
-					   "vnd.cooper.cache.record.v1+json\",\"payload\":\"!\"}",
+					   "{\"payloadType\":" TYPE
+					   ",\"payload\":\"e30=\",\"signatures\":[]}",
+					   "{\"payloadType\":" TYPE ",\"payload\":\"!\"}",
 					   "{\"payloadType\":\"text/plain\",\"payload\":\"e30=\"}"};
 	struct record got;
 	for (size_t i = 0; i < sizeof(list) / sizeof(list[0]); i++) {
