@@ -11,7 +11,8 @@ struct build_args {
 	struct text_list tags, build_args, labels, annotations, contexts, platforms, outputs;
 	struct text_list secrets, ssh, add_hosts, allow;
 	const char *file, *target, *iidfile, *metadata_file, *digest_file;
-	const char *network, *memory, *cpus, *timeout, *output_limit, *sandbox, *user_policy, *unsafe;
+	const char *network, *memory, *cpus, *timeout, *output_limit, *sandbox, *user_policy,
+		*unsafe;
 	const char *max_layer_size, *max_layer_entries, *max_layer_name, *max_layer_ratio;
 	const char *timestamp, *compression, *compression_level, *call, *check_rules;
 	unsigned pids, jobs;
