@@ -3,6 +3,7 @@
  * A layer in another compression: the content, and so the diff id, stays what it is.
  */
 #include "snapshot-internal.h"
+#include <stdio.h>
 #include <stdlib.h>
 
 #define CHUNK (256u << 10)
@@ -54,7 +55,7 @@ int co_layer_repack(struct co_store *s, const struct co_layer *layer, const stru
 		r = check(layer, &got, err);
 	if (r < 0)
 		return r;
-	strcpy(made.desc.media_type, layer_media_type(o));
+	snprintf(made.desc.media_type, sizeof(made.desc.media_type), "%s", layer_media_type(o));
 	*out = made;
 	return 0;
 }

@@ -53,8 +53,8 @@ struct co_source {
 };
 
 struct co_err {
-	int code;	 /* negative CO_E_*, 0 while unset */
-	int sys;	 /* errno or HTTP status behind it, 0 if none */
+	int code; /* negative CO_E_*, 0 while unset */
+	int sys;  /* errno or HTTP status behind it, 0 if none */
 	struct co_pos pos;
 	char file[256];	    /* file of pos, "" if none */
 	char excerpt[1024]; /* the lines from pos.line on, joined by \n, "" if none */

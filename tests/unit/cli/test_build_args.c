@@ -210,8 +210,7 @@ static const struct {
 	const char *msg;
 } refusals[] = {
 	{"--load", CO_E_UNSUPPORTED, "no daemon"},
-	{"--cache-from type=gha", CO_E_UNSUPPORTED, "--cache-from"},
-	{"--cache-to=type=inline", CO_E_UNSUPPORTED, "--cache-to"},
+	{"--cache-from type=gha", CO_E_USAGE, "--cache-from type=gha"},
 	{"--provenance=true", CO_E_UNSUPPORTED, "provenance"},
 	{"--sbom", CO_E_UNSUPPORTED, "SBOM"},
 	{"--attest type=sbom", CO_E_UNSUPPORTED, "--attest"},
