@@ -30,6 +30,7 @@ static int open_dir(const struct place *p, struct co_err *err)
 /* Made when something is written. */
 static int make_dir(const struct place *p, struct co_err *err)
 {
+	struct stat sb;
 	int r = co_mkdir_p(p->dir, 0755, err);
 	int fd = r ? r : open_dir(p, err);
 	if (fd < 0)
@@ -41,7 +42,7 @@ static int make_dir(const struct place *p, struct co_err *err)
 			close(fd);
 			return err->code;
 		}
-	if (faccessat(fd, "oci-layout", F_OK, 0) < 0)
+	if (fstatat(fd, "oci-layout", &sb, 0) < 0)
 		r = co_write_file(fd, "oci-layout", LAYOUT, strlen(LAYOUT), 0644, err);
 	if (r < 0) {
 		close(fd);

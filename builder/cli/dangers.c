@@ -68,11 +68,12 @@ static void host_root(struct doctor *d)
 	static const char *const places[] = {"/host", "/hostfs",   "/host-root", "/rootfs",
 					     "/mnt",  "/mnt/host", "/node"};
 	static const char *const parts[] = {"etc/passwd", "usr", "proc", "var/lib", "boot"};
+	struct stat st;
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
 		int dir = open(places[i], O_PATH | O_DIRECTORY | O_CLOEXEC);
 		size_t n = 0;
 		for (size_t k = 0; dir >= 0 && k < sizeof(parts) / sizeof(parts[0]); k++)
-			n += faccessat(dir, parts[k], F_OK, 0) == 0;
+			n += fstatat(dir, parts[k], &st, 0) == 0;
 		if (dir >= 0)
 			close(dir);
 		if (n == sizeof(parts) / sizeof(parts[0]))

@@ -12,6 +12,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* The effective ids count, which takes a system call that container runtimes older than it refuse
+ * with EPERM. */
+static bool may_write(int dir)
+{
+	if (faccessat(dir, ".", W_OK | X_OK, AT_EACCESS) == 0)
+		return true;
+	return errno == EPERM && syscall(SYS_faccessat, dir, ".", W_OK | X_OK) == 0;
+}
 
 static int open_dir(const char *path, int *fd, struct co_err *err)
 {
@@ -21,7 +32,7 @@ static int open_dir(const char *path, int *fd, struct co_err *err)
 	auto_fd dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0)
 		return co_fail_sys(err, "store: open %s", path);
-	if (faccessat(dir, ".", W_OK | X_OK, AT_EACCESS) < 0) {
+	if (!may_write(dir)) {
 		co_fail_sys(err, "store: %s cannot be written", path);
 		return co_hint(err, "choose another place with --root or COOPER_ROOT");
 	}

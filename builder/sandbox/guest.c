@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 
 /* High, so that programs which count on low numbers find them free, and below any usual limit. */
@@ -37,8 +38,19 @@ static int host_name(int fd, char *out, size_t size)
  * of the root that socket addresses use. */
 static int make_dir(struct guest *g, struct co_err *err)
 {
-	static const char *const places[] = {"/tmp", "/var/tmp", "/dev/shm", NULL};
+	/* beside the root last but one: its name is longer than a socket's address */
+	char beside[1024];
+	if (host_name(g->st->root->fd, beside, sizeof(beside)) < 0)
+		beside[0] = '\0';
+	else
+		*strrchr(beside, '/') = '\0';
+	const char *const places[] = {"/tmp", "/var/tmp", beside, "/dev/shm", NULL};
 	for (const char *const *p = places; *p; p++) {
+		struct statvfs v;
+		/* the step may execute what lies there */
+		bool last = !p[1];
+		if (!**p || statvfs(*p, &v) < 0 || (v.f_flag & ST_NOEXEC && !last))
+			continue;
 		snprintf(g->dir_path, sizeof(g->dir_path), "%s/.cooper-XXXXXX", *p);
 		if (!mkdtemp(g->dir_path))
 			continue;

@@ -13,7 +13,7 @@ struct guest {
 	struct co_ip_session *session; /* mapped */
 	int session_fd, image;	       /* owned; image borrowed */
 	int dir;		       /* owned; a directory of this step, outside the root */
-	char dir_path[64];
+	char dir_path[1200];
 	struct stubs in_dev;	  /* mount targets in the step's own /dev, which is in dir */
 	int mounts[CO_IP_MOUNTS]; /* owned; O_PATH */
 	bool writable[CO_IP_MOUNTS];
