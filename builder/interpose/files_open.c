@@ -17,6 +17,8 @@
 #define O_LARGEFILE_BIT 0400000
 #endif
 
+#define MAX_LINKS 40 /* the kernel's */
+
 static int wanted(long flags)
 {
 	static const int by_mode[4] = {R_OK, W_OK, R_OK | W_OK, R_OK | W_OK};
@@ -39,6 +41,9 @@ static long open_plain(struct where *w, long flags, long mode)
 {
 	if (w->follow)
 		return sys4(SYS_openat, w->dir, w->rel, flags & ~(long)O_NOFOLLOW, mode);
+	/* the kernel's own names: links on the way are followed, the flags say what of the last */
+	if (!paths_on())
+		return sys4(SYS_openat, w->dir, w->rel, flags, mode);
 	if (flags & (O_NOFOLLOW | O_TMPFILE) || g.no_openat2)
 		return sys4(SYS_openat, w->dir, w->rel, flags | O_NOFOLLOW, mode);
 	struct open_how how = {
@@ -139,11 +144,31 @@ static long open_tmpfile(struct where *w, long flags, long mode)
 	return fd;
 }
 
+/* The kernel's own names: the place that a link to nothing stands for takes the link's place. */
+static long through_link(struct where *w)
+{
+	char link[PATH_SIZE];
+	if (w->rel != w->in)
+		return -ENOENT;
+	long n = sys4(SYS_readlinkat, w->dir, w->rel, link, sizeof(link) - 1);
+	if (n < 0)
+		return n;
+	size_t dir = *link == '/' ? 0 : text_len(w->in);
+	while (dir && w->in[dir - 1] != '/')
+		dir--;
+	if (dir + (size_t)n + 1 > sizeof(w->in))
+		return -ENAMETOOLONG;
+	memcpy(w->in + dir, link, (size_t)n);
+	w->in[dir + (size_t)n] = '\0';
+	w->rel = w->in;
+	return 0;
+}
+
 /* O_CREAT where the new file needs an entry: we must know whether we made it. */
 static long open_creating(struct call *c, struct where *w, long flags, long mode)
 {
 	uint32_t asked = S_IFREG | ((uint32_t)mode & 07777);
-	for (int i = 0; i < 3; i++) {
+	for (int i = 0; i < MAX_LINKS; i++) {
 		long r = may_change_dir(w, false);
 		long fd = r < 0 ? r
 				: open_plain(w, (flags | O_EXCL) & ~(long)O_TRUNC,
@@ -158,6 +183,8 @@ static long open_creating(struct call *c, struct where *w, long flags, long mode
 			return fd;
 		struct meta m;
 		r = meta_get(w, &m);
+		if (r == -ENOENT && w->follow && !paths_on() && through_link(w) == 0)
+			continue;
 		if (r == -ENOENT && fd == -EACCES)
 			return fd;
 		if (r == 0 && S_ISLNK(m.mode) && w->maybe_link) {

@@ -200,6 +200,13 @@ long h_readlink(struct call *c)
 			n = (long)text_len(guest);
 		}
 	}
+	if (!paths_on()) {
+		long k = proc_exe(w.dir, w.rel, guest, sizeof(guest));
+		if (k > 0) {
+			text = guest;
+			n = k;
+		}
+	}
 	if (n > size)
 		n = size;
 	r = guest_write((void *)c->x[0], text, (size_t)n);

@@ -387,6 +387,9 @@ long where_find(struct where *w, int dirfd, const char *name, unsigned how)
 		w->dir = dirfd;
 		w->rel = w->in;
 		w->follow = how & W_FOLLOW;
+		/* the kernel's link leads to the interposer */
+		if (w->follow && proc_exe(dirfd, w->in, w->text, sizeof(w->text)) > 0)
+			w->rel = w->text;
 		return 0;
 	}
 	long r = find_translated(w);

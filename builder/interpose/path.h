@@ -66,6 +66,9 @@ bool mount_below(const char *text); /* a mount lies somewhere below this directo
 bool proc_magic(const char *dir, size_t dir_len, const char *name, size_t name_len);
 /* The guest path that a magic link stands for: its length, 0 when only the kernel knows. */
 long proc_link(const char *path, char *out, size_t size);
+/* Where names are the kernel's: the program that (dir, name) stands for, when that is the link
+ * "exe" of a process of the step: the length of its path, else 0. */
+long proc_exe(int dir, const char *name, char *out, size_t size);
 
 /* cache.c */
 bool cache_find(const char *key, size_t len, char *value, size_t *value_len);

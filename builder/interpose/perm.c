@@ -121,7 +121,7 @@ long may_reach(struct where *w)
 	if (cred_plain_root() || !*w->rel)
 		return 0;
 	if (w->guest == NULL)
-		return may_search_fd(w->dir);
+		return *w->rel == '/' ? 0 : may_search_fd(w->dir);
 	probe.slash = false;
 	probe.follow = false;
 	char text[PATH_SIZE];

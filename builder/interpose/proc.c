@@ -81,6 +81,35 @@ long proc_link(const char *path, char *out, size_t size)
 	return (long)text_len(out);
 }
 
+long proc_exe(int dir, const char *name, char *out, size_t size)
+{
+	char place[PATH_SIZE], t[40];
+	const char *rest;
+	size_t len = text_len(name), last = tail(name, len);
+	int fd = dir;
+	if (len) {
+		if (!name_is(name + last, len - last, "exe"))
+			return 0;
+		memcpy(place, name, last);
+		text_put(place + last, place + sizeof(place), last ? "" : ".");
+		fd = (int)sys4(SYS_openat, dir, place, O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+		if (fd < 0)
+			return 0;
+	}
+	long n =
+		sys4(SYS_readlinkat, AT_FDCWD, fd_path(t, sizeof(t), fd), place, sizeof(place) - 8);
+	if (len)
+		sys1(SYS_close, fd);
+	if (n <= 0)
+		return 0;
+	text_put(place + n, place + sizeof(place), len ? "/exe" : "");
+	int32_t pid = pid_of(place, &rest);
+	if (!pid ||
+	    !(text_eq(rest, "/exe") || (text_starts(rest, "/task/") && text_ends(rest, "/exe"))))
+		return 0;
+	return exe_of(pid, out, size);
+}
+
 /* ---- files with edited contents ---- */
 
 struct edit {

@@ -3,7 +3,6 @@
  * The sandboxes without namespaces: "emulated" as an ordinary user with nothing, "chroot" as root.
  */
 #include "world.h"
-#include <cooper/owntab.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -234,6 +233,54 @@ static void mounts(struct world *w, const struct kind *k, struct outcome *o)
 	      "test ! -e root/scratch && test ! -e root/run && test ! -e root/etc/resolv.conf");
 }
 
+/* A user namespace with one id: the names are the kernel's, the ids are virtual. */
+static void single_id(const char *script, const char *text)
+{
+	struct outcome *o = outcome_new();
+	struct world w;
+	struct job j = {.script = script, .owners = true};
+	world_open(&w, AS_SINGLE);
+	step(&w, &j, o);
+	expect(o, text);
+	world_close(&w);
+	munmap(o, sizeof(*o));
+}
+
+static void test_single_program(void **state)
+{
+	(void)state;
+	single_id(
+		"r='/bin/busybox readlink'; $r /proc/self/exe; sleep 9 & $r /proc/$!/exe; "
+		"$r /proc/$!/task/$!/exe; kill $!; cd /proc/self; $r exe; $r cwd; cd /; $r "
+		"/bin/sh; ln -s /proc/self/exe /tmp/exe; $r /tmp/exe; echo text >/tmp/f; ln -s f "
+		"/tmp/l; $r /tmp/l; $r /tmp/f || echo no link; $r /proc/self/none || echo none; "
+		"stat -L -c %i /bin/busybox /proc/self/exe | sort -u | wc -l; "
+		"test \"$(head -c 500 /proc/self/exe)\" = \"$(head -c 500 /bin/busybox)\" && echo "
+		"same; /proc/self/exe 2>&1; mkdir /tmp/bin; /bin/busybox --install -s /tmp/bin; "
+		"$r /tmp/bin/ls",
+		"/bin/busybox\n/bin/busybox\n/bin/busybox\n/bin/busybox\n/proc/2\nbusybox\n"
+		"/proc/self/exe\nf\nno link\nnone\n1\nsame\nexe: applet not found\n/bin/busybox\n");
+}
+
+static void test_single_links(void **state)
+{
+	(void)state;
+	single_id(
+		"cd /tmp; mkdir d; ln -s d l; ln -s /tmp/l ll; set -C; umask 0777; echo a >l/1; "
+		"echo a >ll/2; umask 022; stat -c %a d/1 d/2; (echo b >l/1) 2>/dev/null || echo "
+		"exists; ln -s l/none dangling; (echo c >dangling) 2>/dev/null || echo link; "
+		"set +C; chown 1000 d; chmod 700 d; echo d >dangling; cat d/none; ln -s ll/app a; "
+		"ln -s a aa; ln -s loop loop; ln -s /etc/new out; "
+		"su app -c 'cd /tmp; echo e >/tmp/aa; echo f >/tmp/loop; echo g >out; cat "
+		"d/app /etc/passwd | head -n 1' 2>&1; "
+		"stat -c '%u %a' d/app; ls -A d | tr '\\n' ' '; mkdir shut; chmod 700 shut; cd "
+		"shut; "
+		"su app -c 'cat /etc/group | head -n 1; cat x 2>&1'; :",
+		"0\n0\nexists\nlink\nd\nsh: can't create /tmp/loop: Too many levels of symbolic "
+		"links\nsh: can't create out: Permission denied\ne\n1000 644\n1 2 app none "
+		"root:x:0:\ncat: can't open 'x': Permission denied\n");
+}
+
 #define TEST(name)                                                                                 \
 	static void test_##name(void **state)                                                      \
 	{                                                                                          \
@@ -250,7 +297,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_looks_like_root), cmocka_unit_test(test_basics),
-		cmocka_unit_test(test_attacks), cmocka_unit_test(test_ends),
-		cmocka_unit_test(test_mounts)};
+		cmocka_unit_test(test_attacks),		cmocka_unit_test(test_ends),
+		cmocka_unit_test(test_mounts),		cmocka_unit_test(test_single_program),
+		cmocka_unit_test(test_single_links)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

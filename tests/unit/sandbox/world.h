@@ -11,6 +11,7 @@
 #include <cooper/clock.h>
 #include <cooper/fs.h>
 #include <cooper/proc.h>
+#include <cooper/owntab.h>
 #include <cooper/sandbox.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -53,6 +54,7 @@ struct job {
 	int denial;
 	void (*before)(struct world *w, struct job *j); /* in the builder's place, before the run */
 	int times;
+	bool owners; /* with an ownership table: ids are virtual where there is only one */
 };
 
 static inline const char *who_text(enum who who)
@@ -199,6 +201,8 @@ static inline int builder_run(struct world *w, struct job *j, struct outcome *o)
 	if (j->before)
 		j->before(w, j);
 	struct co_root root = {.fd = open(w->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+	if (j->owners && (r = co_owntab_create(&root.owners, NULL, &o->err)) < 0)
+		return r;
 	if (!j->run.argv)
 		j->run.argv = argv;
 	if (!j->run.env)
