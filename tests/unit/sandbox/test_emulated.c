@@ -250,7 +250,7 @@ static void test_single_program(void **state)
 {
 	(void)state;
 	single_id(
-		"r='/bin/busybox readlink'; $r /proc/self/exe; sleep 9 & $r /proc/$!/exe; "
+		"r='/bin/busybox readlink'; $r /proc/self/exe; sleep 9 & sleep 1; $r /proc/$!/exe; "
 		"$r /proc/$!/task/$!/exe; kill $!; cd /proc/self; $r exe; $r cwd; cd /; $r "
 		"/bin/sh; ln -s /proc/self/exe /tmp/exe; $r /tmp/exe; echo text >/tmp/f; ln -s f "
 		"/tmp/l; $r /tmp/l; $r /tmp/f || echo no link; $r /proc/self/none || echo none; "
