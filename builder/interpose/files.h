@@ -54,6 +54,8 @@ long new_entry(struct where *w, uint32_t asked, uint32_t dev_major, uint32_t dev
 long new_entry_fd(int fd, struct where *w, uint32_t asked);
 /* True when files made now need new_entry. */
 bool new_entry_matters(struct where *w, uint32_t asked);
+/* chmod of a file that is no link, for who may. */
+long change_mode(const struct where *w, struct meta *m, uint32_t mode);
 /* EROFS for descriptors of read-only mounts. */
 long fd_writable(int fd);
 /* proc.c: opens made-up contents of a few files in /proc; 0: not one of them. */

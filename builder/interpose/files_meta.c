@@ -32,7 +32,7 @@ static long disk_chmod(const struct where *w, uint32_t mode)
 	return sys3(SYS_fchmodat, AT_FDCWD, where_path(w, path), mode);
 }
 
-static long change_mode(const struct where *w, struct meta *m, uint32_t mode)
+long change_mode(const struct where *w, struct meta *m, uint32_t mode)
 {
 	const struct co_ip_cred *c = cred();
 	if (S_ISLNK(m->mode))
@@ -120,8 +120,10 @@ static long change_owner(const struct where *w, struct meta *m, uint32_t uid, ui
 	m->mode = mode;
 	if (plain)
 		return 0;
-	/* a file with attributes of its own loses its capabilities when it changes hands */
-	return meta_put(m);
+	long r = meta_put(m);
+	if (r == 0 && !S_ISDIR(mode))
+		meta_drop_caps(m);
+	return r;
 }
 
 static long chown_native(const struct where *w, uint32_t uid, uint32_t gid)

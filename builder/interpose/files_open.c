@@ -91,7 +91,7 @@ static bool must_look(long flags)
 	return ids_on() && !cred_plain_root();
 }
 
-static long open_existing(struct call *c, struct where *w, long flags, long mode)
+static long open_found(struct call *c, struct where *w, long flags, long mode)
 {
 	struct meta m;
 	bool fifo = false;
@@ -129,6 +129,24 @@ static long open_existing(struct call *c, struct where *w, long flags, long mode
 			return -EROFS;
 	}
 	return r;
+}
+
+/* Writes are not seen: what the first one would take from the file goes when it is opened. */
+static long opened(long fd, long flags)
+{
+	struct meta m;
+	if (fd < 0 || !ids_on() || flags & O_PATH || !(wanted(flags) & W_OK))
+		return fd;
+	if (!owntab_load(&g.tab->heap_used) && cred_cap(cred(), CAP_FSETID))
+		return fd;
+	if (meta_get_fd((int)fd, &m) == 0)
+		meta_written(&m);
+	return fd;
+}
+
+static long open_existing(struct call *c, struct where *w, long flags, long mode)
+{
+	return opened(open_found(c, w, flags, mode), flags);
 }
 
 static long open_tmpfile(struct where *w, long flags, long mode)
@@ -258,5 +276,7 @@ long h_openat2(struct call *c)
 		return r;
 	bool in = how.resolve & beneath;
 	r = sys4(SYS_openat2, in ? w.from : w.dir, in ? w.in : w.rel, &how, sizeof(how));
-	return r == -ENOSYS || r == -EPERM ? open_at(c, (long)how.flags, (long)how.mode) : r;
+	if (r == -ENOSYS || r == -EPERM)
+		return open_at(c, (long)how.flags, (long)how.mode);
+	return opened(r, (long)how.flags);
 }

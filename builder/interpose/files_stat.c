@@ -335,9 +335,13 @@ long h_truncate(struct call *c)
 		return r;
 	if (w.readonly)
 		return -EROFS;
-	if (ids_on() && meta_get(&w, &m) == 0 && (r = may(&m, W_OK)) < 0)
+	bool known = ids_on() && meta_get(&w, &m) == 0;
+	if (known && (r = may(&m, W_OK)) < 0)
 		return r;
-	return sys2(SYS_truncate, where_path(&w, path), c->x[0]);
+	r = sys2(SYS_truncate, where_path(&w, path), c->x[0]);
+	if (r == 0 && known)
+		meta_written(&m);
+	return r;
 }
 
 long h_inotify(struct call *c)

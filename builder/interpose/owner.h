@@ -22,6 +22,10 @@ long meta_put(struct meta *m);
 void meta_forget(const struct meta *m);
 /* Replaces all attributes of the entry by a block of records. */
 long meta_put_xattrs(struct meta *m, const uint8_t *block, uint32_t size);
+/* What changing hands and being written to take from a file: its capabilities (xattr.c), and unless
+ * the caller may keep them, the set-id bits. */
+void meta_drop_caps(struct meta *m);
+void meta_written(struct meta *m);
 /* The claim for (dev, ino), if there is one that may hold: birth is looked up by the caller. */
 bool meta_maybe(uint64_t dev_major_minor, uint64_t ino);
 /* What goes on disk for a mode. */

@@ -197,6 +197,122 @@ static void list(const char *path)
 		say_text("  has", buf + i);
 }
 
+static const char access_acl[] = "system.posix_acl_access";
+static const char default_acl[] = "system.posix_acl_default";
+
+/* spec: pairs of an entry's tag (as linux/posix_acl.h numbers them) and its permissions. */
+static void set_acl(const char *path, const char *name, const unsigned char *spec, size_t n)
+{
+	unsigned char acl[100] = {2};
+	size_t len = 4;
+	for (size_t i = 0; i < n; i += 2, len += 8) {
+		bool named = spec[i] == 2 || spec[i] == 8;
+		acl[len] = spec[i];
+		acl[len + 2] = spec[i + 1];
+		memset(acl + len + 4, named ? 0 : 0xff, 4);
+	}
+	say("set acl", setxattr(path, name, acl, len, 0));
+	say_stat(path, path);
+	list(path);
+}
+#define SET_ACL(path, name, ...)                                                                   \
+	set_acl(path, name, (const unsigned char[]){__VA_ARGS__},                                  \
+		sizeof((const unsigned char[]){__VA_ARGS__}))
+
+static void say_acl(const char *path)
+{
+	unsigned char acl[100];
+	ssize_t n = getxattr(path, access_acl, acl, sizeof(acl));
+	say("acl", n);
+	for (ssize_t i = 4; i + 8 <= n; i += 8)
+		printf("  %d: %d\n", acl[i], acl[i + 2]);
+}
+
+static void probe_acls(void)
+{
+	TRY(mkdir("acl", 0755));
+	make_file("acl/f", "text", 0600);
+	TRY(mkdir("acl/d", 0700));
+	TRY(symlink("f", "acl/l"));
+	say_acl("acl/f");
+	SET_ACL("acl/f", access_acl, 1, 6, 4, 4, 32, 0);
+	say_acl("acl/f");
+	TRY(chmod("acl/f", 04711));
+	SET_ACL("acl/f", access_acl, 1, 0, 4, 5, 32, 1);
+	SET_ACL("acl/l", access_acl, 1, 6, 4, 0, 32, 4);
+	SET_ACL("acl/f", access_acl, 1, 6, 4, 4, 16, 5, 32, 0);
+	SET_ACL("acl/f", access_acl, 1, 6, 2, 7, 4, 4, 8, 1, 16, 6, 32, 4);
+	say_acl("acl/f");
+	TRY(chmod("acl/f", 0750));
+	say_acl("acl/f");
+	SET_ACL("acl/f", access_acl, 1, 6, 2, 7, 4, 4, 32, 4); /* named, no mask */
+	SET_ACL("acl/f", access_acl, 1, 6, 4, 4);
+	SET_ACL("acl/f", access_acl, 4, 6, 1, 4, 32, 0);
+	SET_ACL("acl/f", access_acl, 1, 8, 4, 4, 32, 0);
+	SET_ACL("acl/f", access_acl, 1, 6, 1, 6, 4, 4, 32, 0);
+	SET_ACL("acl/f", access_acl, 1, 6, 32, 0);
+	SET_ACL("acl/f", access_acl, 64, 6);
+	say_acl("acl/f");
+	TRY(setxattr("acl/f", access_acl, "\1\0\0\0", 4, 0));
+	TRY(setxattr("acl/f", access_acl, "\2\0\0", 3, 0));
+	TRY(setxattr("acl/f", access_acl, "\2\0\0\0\1", 5, 0));
+	SET_ACL("acl/f", access_acl, 1, 7, 4, 5, 32, 5);
+	say_acl("acl/f");
+	TRY(removexattr("acl/f", access_acl));
+	SET_ACL("acl/f", default_acl, 1, 7, 4, 5, 32, 5);
+	SET_ACL("acl/d", default_acl, 1, 7, 4, 5, 32, 5);
+	SET_ACL("acl/d", access_acl, 1, 7, 4, 5, 32, 0);
+	TRY(removexattr("acl/d", default_acl));
+	TRY(getxattr("acl/d", default_acl, NULL, 0));
+}
+
+static void write_to(const char *path, int flags)
+{
+	int fd = open(path, O_WRONLY | flags, 0600);
+	say("write", write(fd, "x", 1));
+	close(fd);
+}
+
+static void write_set_id(void)
+{
+	write_to("priv/mine", O_APPEND);
+	say_stat("set-id goes with a write", "priv/mine");
+	TRY(chmod("priv/mine", 06755));
+	TRY(truncate("priv/mine", 1));
+	say_stat("and with truncate", "priv/mine");
+}
+
+static void probe_privileges(const unsigned char *cap)
+{
+	static const char name[] = "security.capability";
+	char buf[100];
+	TRY(mkdir("priv", 0755));
+	make_file("priv/f", "text", 0755);
+	for (int i = 0; i < 5; i++) {
+		TRY(setxattr("priv/f", "user.stays", "1", 1, 0));
+		TRY(setxattr("priv/f", name, cap, 20, 0));
+		TRY(getxattr("priv/f", name, buf, 100));
+		if (i == 0)
+			write_to("priv/f", O_APPEND);
+		else if (i == 1)
+			write_to("priv/f", O_TRUNC | O_CREAT);
+		else if (i == 2)
+			TRY(truncate("priv/f", 0));
+		else if (i == 3)
+			TRY(chown("priv/f", 5, 6));
+		else
+			TRY(chmod("priv/f", 0700));
+		TRY(getxattr("priv/f", name, buf, 100));
+		TRY(getxattr("priv/f", "user.stays", buf, 100));
+	}
+	make_file("priv/mine", "text", 0600);
+	TRY(chown("priv/mine", 1000, 1000));
+	TRY(chmod("priv/mine", 06755));
+	write_to("priv/mine", O_APPEND);
+	say_stat("root keeps set-id", "priv/mine");
+	in_child(1000, 1000, write_set_id);
+}
+
 void probe_xattrs(void)
 {
 	static const unsigned char cap[20] = {1, 0, 0, 2, 0, 4};
@@ -232,4 +348,6 @@ void probe_xattrs(void)
 	close(fd);
 	list("f");
 	TRY(getxattr("none", "user.a", buf, 100));
+	probe_acls();
+	probe_privileges(cap);
 }
