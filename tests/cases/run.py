@@ -27,6 +27,7 @@ A case is a folder with a Dockerfile, its context, and a file `expect`; nothing 
   layers N                  number of layers       members N NAME...  exactly these names in layer N
   check COMMAND             shell command in the copied case; $COOPER, $OUT, $LAYOUT; must exit 0
   no-oracle WHY             not comparable with another builder
+  no-sanitizer WHY          not run with a binary built with AddressSanitizer
 
 Without `exit N` a case must build; MODE, UID:GID may be - for any. $OUTSIDE is a folder that no build may touch: it
 holds one file, `sentinel`, and every case fails that changes anything there.
@@ -179,7 +180,7 @@ class Case:
         if check:
             check(*words[1:])
         else:
-            need(words[0] in ("args", "env", "context", "stdin", "setup", "serve", "exit", "no-oracle"),
+            need(words[0] in ("args", "env", "context", "stdin", "setup", "serve", "exit", "no-oracle", "no-sanitizer"),
                  "unknown statement %s" % words[0])
 
     def check_output(self, text):
@@ -277,7 +278,10 @@ def main():
     opts = p.parse_args()
     opts.cooper = os.path.abspath(opts.cooper)
     folders = sorted(d for d, _, files in os.walk(HERE) if "expect" in files)
+    sanitized = b"__asan_init" in open(opts.cooper, "rb").read()
     cases = [Case(f, opts) for f in folders if not opts.parts or any(part in f for part in opts.parts)]
+    if sanitized:
+        cases = [c for c in cases if not c.all("no-sanitizer")]
     failed = 0
     with tempfile.TemporaryDirectory(prefix="cooper-cases-") as store:
         os.environ["COOPER_ROOT"] = store
