@@ -3,6 +3,7 @@
  * The state of a stage: what it inherits, its layers, and its files once they are needed.
  */
 #include "exec-internal.h"
+#include <cooper/clock.h>
 #include <stdlib.h>
 
 void stage_add_layer(struct co_exec *x, struct stage_run *st, const struct co_layer *layer)
@@ -64,6 +65,12 @@ static int from_context(struct co_exec *x, struct stage_run *st, struct co_err *
 	if (r < 0)
 		return r;
 	stage_add_layer(x, st, &layer);
+	/* as many filled history entries as layers: image-spec config.md */
+	char when[40];
+	co_rfc3339(x->o->layer.epoch, when, sizeof(when));
+	co_history_add(&st->config, x->a,
+		       co_arena_printf(x->a, "FROM %s # build context", st->plan->ast->base), false,
+		       co_arena_strdup(x->a, when));
 	st->fs_layers = st->n_layers;
 	return 0;
 }

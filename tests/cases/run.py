@@ -165,6 +165,8 @@ class Case:
         need(r.returncode == want, "exit status %d, not %d\n%s" % (r.returncode, want, self.text[-3000:]))
         need("AddressSanitizer" not in self.text and "runtime error:" not in self.text, self.text)
         self.image = Image(self.layout) if os.path.exists(os.path.join(self.layout, "index.json")) else None
+        if self.image:
+            self.image.validate()
         self.tree = self.image.tree() if self.image else {}
 
     def entry(self, kind, path, mode="-", owner="-"):

@@ -236,7 +236,6 @@ front() {
 	build --cache-repo "$CACHE"
 	rm -rf registry/data/docker/registry/v2/blobs
 	rm -rf registry/data/docker/registry/v2/repositories/cache/_layers
-	cooper push -q "$REGISTRY/base:1" || true
 	COOPER_ROOT=$T/store cooper push -q "$REGISTRY/base:1"
 	machine two
 	run -0 build -t "$REGISTRY/app:1" --push --cache-repo "$CACHE"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Reads an image from an OCI layout directory with nothing but Python's own tar and JSON: an independent view of
 what cooper wrote. Layers are applied in order, whiteouts as image-spec layer.md says."""
-import gzip, hashlib, io, json, os, subprocess, tarfile
+import gzip, hashlib, io, json, os, re, subprocess, tarfile
 
 KINDS = {tarfile.REGTYPE: "file", tarfile.AREGTYPE: "file", tarfile.DIRTYPE: "dir", tarfile.SYMTYPE: "link",
          tarfile.CHRTYPE: "char", tarfile.BLKTYPE: "block", tarfile.FIFOTYPE: "fifo", tarfile.GNUTYPE_SPARSE: "file"}
@@ -37,6 +37,35 @@ class Image:
             self.descriptor = self.index["manifests"][number]
             self.manifest = json.loads(self.blob(self.descriptor["digest"]))
         self.config = json.loads(self.blob(self.manifest["config"]["digest"]))
+
+    def validate(self):
+        """The rules of the OCI image schemas that a document of ours can break; raises ValueError."""
+        def need(ok, what):
+            if not ok:
+                raise ValueError("OCI schema: " + what)
+
+        def descriptor(d):
+            need(re.fullmatch(r"[\w.+-]+/[\w.+-]+", d.get("mediaType", "")), "mediaType of %s" % d)
+            need(re.fullmatch(r"sha256:[0-9a-f]{64}", d.get("digest", "")), "digest of %s" % d)
+            need(isinstance(d.get("size"), int) and d["size"] >= 0, "size of %s" % d)
+
+        m, c = self.manifest, self.config
+        need(m.get("schemaVersion") == 2, "schemaVersion")
+        for d in [self.descriptor, m["config"]] + m["layers"]:
+            descriptor(d)
+        need(len(self.blob(m["config"]["digest"])) == m["config"]["size"], "size of the config")
+        need(isinstance(c.get("architecture"), str) and isinstance(c.get("os"), str), "architecture, os")
+        need(c["rootfs"]["type"] == "layers", "rootfs.type")
+        need(len(c["rootfs"]["diff_ids"]) == len(m["layers"]), "as many diff ids as layers")
+        filled = [h for h in c.get("history", []) if not h.get("empty_layer")]
+        need(len(filled) == len(m["layers"]), "as many filled history entries as layers")
+        run = c.get("config", {})
+        for key in ("Env", "Entrypoint", "Cmd", "OnBuild", "Shell"):
+            need(all(isinstance(x, str) for x in run.get(key) or []), key)
+        need(all("=" in e for e in run.get("Env") or []), "Env")
+        for key in ("Volumes", "ExposedPorts"):
+            need(all(v == {} for v in (run.get(key) or {}).values()), key)
+        need(all(isinstance(v, str) for v in (run.get("Labels") or {}).values()), "Labels")
 
     def blob(self, digest):
         alg, hexa = digest.split(":")
