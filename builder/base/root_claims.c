@@ -78,10 +78,10 @@ int claims_new(const struct co_root *r, int dirfd, const char *name, uint32_t mo
 		return -1;
 	if (S_ISFIFO(mode))
 		co_owntab_note_fifo(r->owners);
-	if (S_ISLNK(mode) || (mode & 07777) == claims_disk_mode(mode)) {
-		co_owntab_remove(r->owners, &key);
+	/* a new file has nothing of an earlier one with its inode number, attributes included */
+	co_owntab_remove(r->owners, &key);
+	if (S_ISLNK(mode) || (mode & 07777) == claims_disk_mode(mode))
 		return 0;
-	}
 	struct co_own own = {.mode = mode, .dev_major = major_no, .dev_minor = minor_no};
 	return co_owntab_set(r->owners, &key, &own);
 }

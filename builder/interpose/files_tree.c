@@ -23,7 +23,8 @@ bool new_entry_matters(struct where *w, uint32_t asked)
 	(void)w;
 	const struct co_ip_cred *c = cred();
 	return c->fsuid || c->fsgid || !cred_cap(c, CAP_DAC_OVERRIDE) || (~asked & 0600) ||
-	       (asked & 06000) || (g.umask & 0700) || owntab_load(&g.tab->setgid_dirs);
+	       (asked & 06000) || (g.umask & 0700) || owntab_load(&g.tab->setgid_dirs) ||
+	       owntab_load(&g.tab->no_births);
 }
 
 static long settle(struct meta *m, struct where *w, uint32_t asked, int fd, const char *path)
@@ -32,6 +33,8 @@ static long settle(struct meta *m, struct where *w, uint32_t asked, int fd, cons
 	struct meta dir;
 	/* what an earlier file of this inode number claimed is not this one's, where birth times
 	 * can not tell them apart */
+	if (owntab_load(&g.tab->no_births))
+		meta_forget(m);
 	uint32_t mode = (asked & S_IFMT) | (asked & 07777 & ~g.umask);
 	uint32_t gid = c->fsgid;
 	if (w && owntab_load(&g.tab->setgid_dirs) && meta_parent(w, &dir) == 0 &&
@@ -51,11 +54,8 @@ static long settle(struct meta *m, struct where *w, uint32_t asked, int fd, cons
 			return r;
 	}
 	bool plain = !device && !c->fsuid && !gid && (S_ISLNK(asked) || (mode & 07777) == disk);
-	if (plain) {
-		if (m->claimed)
-			meta_forget(m);
+	if (plain)
 		return 0;
-	}
 	m->uid = c->fsuid;
 	m->gid = gid;
 	m->mode = mode;

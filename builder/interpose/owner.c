@@ -61,7 +61,11 @@ static long get(int dir, const char *rel, int flags, struct meta *m)
 	if (!owntab_load(&g.tab->changes))
 		return 0;
 	owntab_look(g.tab, &m->key, &s);
-	if (!s.live)
+	/* of another type: an earlier file's of this inode number, or nonsense; a file may claim to
+	 * be a device */
+	if (!s.live ||
+	    ((s.entry.mode ^ m->disk_mode) & S_IFMT &&
+	     !(S_ISREG(m->disk_mode) && (S_ISCHR(s.entry.mode) || S_ISBLK(s.entry.mode)))))
 		return 0;
 	m->claimed = true;
 	m->uid = s.entry.uid;

@@ -18,7 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define OWNTAB_MAGIC   0x636f6f776e746232ull
+#define OWNTAB_MAGIC   0x636f6f776e746233ull
 #define OWNTAB_BUCKETS (1u << 19)
 #define OWNTAB_ENTRIES (1u << 22)
 #define OWNTAB_HEAP    (64u << 20)
@@ -52,7 +52,9 @@ struct owntab_map {
 	uint32_t devices;     /* how often a device node was recorded */
 	uint32_t setgid_dirs; /* how often a set-group-id directory was recorded */
 	uint32_t fifos;	      /* how often a FIFO was made in a root that uses this table */
-	uint8_t pad[4096 - 48];
+	uint32_t no_births;   /* how often an entry without a birth time was recorded: from then on
+				 what makes a file must clear what its inode number claimed before */
+	uint8_t pad[4096 - 44];
 	uint64_t bucket[OWNTAB_BUCKETS];
 	struct owntab_entry entry[OWNTAB_ENTRIES];
 	uint8_t heap[OWNTAB_HEAP];
@@ -156,6 +158,8 @@ static inline int owntab_commit(struct owntab_map *m, const struct owntab_seen *
 	}
 	if (s->first)
 		owntab_give(m, s->at);
+	if (!want->key.birth)
+		owntab_bump(&m->no_births);
 	owntab_bump(&m->changes);
 	return 1;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "probe.h"
 #include <grp.h>
+#include <sys/sysmacros.h>
 #include <sys/xattr.h>
 
 static const char *const objects[] = {"f", "d", "l", "p"};
@@ -54,6 +55,48 @@ void probe_modes(void)
 	TRY(access("f", 8));
 }
 
+static void make_entry(const char *name, mode_t type)
+{
+	int r = S_ISDIR(type)	? mkdir(name, 0755)
+		: S_ISLNK(type) ? symlink("target", name)
+		: S_ISCHR(type) ? mknod(name, S_IFCHR | 0644, makedev(1, 3))
+				: mknod(name, type | 0644, 0);
+	if (r < 0)
+		say(name, -1);
+}
+
+/* Every way to make an entry after every way to lose one: nothing of the old one may show through,
+ * whatever inode number the file system picks. */
+static void numbers_used_again(void)
+{
+	static const struct {
+		mode_t type;
+		int lost; /* 0 removed, 1 renamed over */
+	} old[] = {{S_IFDIR, 0}, {S_IFREG, 0}, {S_IFREG, 1},
+		   {S_IFCHR, 0}, {S_IFCHR, 1}, {S_IFIFO, 1}};
+	static const mode_t new[] = {S_IFDIR, S_IFREG, S_IFLNK, S_IFIFO, S_IFCHR};
+	for (size_t i = 0; i < sizeof(old) / sizeof(old[0]); i++) {
+		for (size_t j = 0; j < sizeof(new) / sizeof(new[0]); j++) {
+			make_entry("old", old[i].type);
+			if (chown("old", 77, 78) < 0 || chmod("old", 04700) < 0)
+				say("old", -1);
+			if (old[i].lost)
+				make_file("over", "x", 0644);
+			if (old[i].lost ? rename("over", "old") : remove("old"))
+				say("lose", -1);
+			make_entry("new", new[j]);
+			say_stat("new", "new");
+			if (new[j] != S_IFLNK && chmod("new", 0751) < 0)
+				say("chmod", -1);
+			say_stat("new", "new");
+			if (new[j] == S_IFDIR)
+				say("open", open("new", O_RDONLY | O_DIRECTORY) >= 0);
+			remove("new");
+			remove("old");
+		}
+	}
+}
+
 void probe_owners(void)
 {
 	make_objects();
@@ -94,6 +137,7 @@ void probe_owners(void)
 	}
 	make_file("again", "x", 0640);
 	say_stat("again", "again");
+	numbers_used_again();
 }
 
 static void as_user(void)
