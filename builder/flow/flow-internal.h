@@ -6,13 +6,16 @@
 #include <cooper/auto.h>
 #include <cooper/fetch.h>
 #include <cooper/flow.h>
+#include <cooper/json.h>
 #include <cooper/lint.h>
 #include <cooper/str.h>
 #include <string.h>
 
 struct build {
 	const struct co_build_opts *o;
-	struct co_bus *bus;
+	struct co_bus *bus; /* goes to `below`, past what the metadata file wants to know */
+	struct co_bus listener, *below;
+	json_t *attempts; /* owned; what sandboxes refused */
 	struct co_arena arena;
 	struct co_store *store;
 	struct co_registry *registry;
@@ -65,7 +68,9 @@ int finish_index(struct build *b, const struct co_descriptor *list, size_t n,
 /* user.c: POLICY when the image would run as root. image: its manifest, in the store. */
 int gate_user(struct build *b, struct co_exec *x, const struct co_built *built,
 	      const struct co_descriptor *image, struct co_err *err) co_must_check;
-/* outputs.c: -o, and the small files. */
+/* outputs.c: what the metadata file says of the steps is heard on the way. */
+void outputs_listen(struct build *b, struct co_bus *below);
+/* -o, and the small files. */
 int outputs_write(struct build *b, const struct co_descriptor *desc, struct co_exec *x,
 		  struct co_err *err) co_must_check;
 int outputs_files(struct build *b, const struct co_build_result *res,
