@@ -150,8 +150,6 @@ static int refuse_bits(scmp_filter_ctx c, unsigned flags)
 	return r;
 }
 
-#define FAMILIES 46 /* that have a number so far */
-
 /* Families that reach the kernel's or the machine's insides; others are asked for by programs that
  * only want to know what there is. */
 bool family_told(uint64_t family)
@@ -164,7 +162,7 @@ static int refuse_sockets(scmp_filter_ctx c, unsigned flags)
 {
 	static const int wanted[] = {AF_UNSPEC, AF_UNIX, AF_INET, AF_INET6, AF_NETLINK};
 	int r = 0;
-	for (int family = 0; r == 0 && family <= FAMILIES; family++) {
+	for (int family = 0; r == 0 && family <= AF_PACKET; family++) {
 		bool keep = family == AF_PACKET && flags & FILTER_OWN_NET;
 		for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
 			keep |= wanted[i] == family;
@@ -175,9 +173,10 @@ static int refuse_sockets(scmp_filter_ctx c, unsigned flags)
 				c, action, SCMP_SYS(socket), 1,
 				SCMP_A0(SCMP_CMP_MASKED_EQ, 0xffffffffu, (uint64_t)family));
 	}
+	/* some of these are told; a rule for each would make the filter much longer */
 	return r ? r
-		 : seccomp_rule_add(c, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 1,
-				    SCMP_A0(SCMP_CMP_GT, FAMILIES));
+		 : seccomp_rule_add(c, told(flags, EAFNOSUPPORT), SCMP_SYS(socket), 1,
+				    SCMP_A0(SCMP_CMP_GT, AF_PACKET));
 }
 
 /* Into the step's first process: the kernel would refuse it too, but tell nobody. Others are the
