@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Attacks, in every sandbox and environment: whatever they try, the sentinel and the builder's secrets are unharmed.
 
-Each file in rows/ is an attack: a Dockerfile, or with the ending .sh a script that uses $cooper. OUT in it is a folder
+Each file in rows/ is an attack: a Dockerfile, or with the ending .sh a script that uses $BUILD. OUT in it is a folder
 outside of every root, with a file `sentinel` and a socket; ABSTRACT the name of an abstract one. It never may take longer
 than a minute, print or store what is in the sentinel or in the builder's environment, say LEAK, or change anything in OUT.
 Comments in it say more:

@@ -4,7 +4,7 @@ mkdir c && printf 'FROM matrix\nCOPY Dockerfile /d/\nRUN mkdir /e && touch /e/f\
 chmod 644 c/Dockerfile
 for u in 000 022 077 777; do
 	umask $u
-	"$cooper" build --progress=plain --no-cache --user-policy=off $BUILD_FLAGS --digest-file digest.$u c || exit 1
+	"$BUILD" --progress=plain --no-cache --digest-file digest.$u c || exit 1
 	umask 022
 	chmod 644 digest.$u
 	cmp digest.000 digest.$u || exit 1
