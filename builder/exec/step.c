@@ -197,3 +197,11 @@ void step_drop(struct pending_step *p)
 		copy_job_close(&p->job);
 	memset(p, 0, sizeof(*p));
 }
+
+void step_drop_pending(struct stage_run *st)
+{
+	if (st->pending)
+		step_drop(st->pending);
+	free(st->pending);
+	st->pending = NULL;
+}
