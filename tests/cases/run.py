@@ -27,7 +27,7 @@ A case is a folder with a Dockerfile, its context, and a file `expect`; nothing 
   history N JSON-PATH TEXT  entry N (from 0, negative from the end) contains TEXT
   layers N                  number of layers       members N NAME...  exactly these names in layer N
   check COMMAND             shell command in the copied case; $COOPER, $OUT, $LAYOUT; must exit 0
-  no-oracle WHY             not comparable with another builder
+  no-oracle WHY             not comparable with another builder; no-docker WHY, no-buildah WHY: with that one
   no-sanitizer WHY          not run with a binary built with AddressSanitizer
 
 Without `exit N` a case must build; MODE, UID:GID may be - for any. $OUTSIDE is a folder that no build may touch: it
@@ -188,7 +188,7 @@ class Case:
         if check:
             check(*words[1:])
         else:
-            need(words[0] in ("args", "env", "context", "stdin", "setup", "serve", "exit", "no-oracle", "no-sanitizer"),
+            need(words[0] in ("args", "env", "context", "stdin", "setup", "serve", "exit", "no-oracle", "no-docker", "no-buildah", "no-sanitizer"),
                  "unknown statement %s" % words[0])
 
     def check_cpu(self, seconds):
