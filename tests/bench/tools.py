@@ -64,6 +64,14 @@ def peaks_of(pid):
     return max(peaks) / 1024, sum(peaks) / 1024
 
 
+def unmount_below(path):
+    with open('/proc/self/mounts', encoding='utf-8') as f:
+        points = [x.split()[1] for x in f]
+    for p in reversed(points):
+        if p.startswith(path + '/'):
+            subprocess.run(['umount', '-l', p], capture_output=True, check=False)
+
+
 class Result:
     def __init__(self, wall, cpu, rss, own):
         self.wall, self.cpu, self.rss, self.own = wall, cpu, rss, own
@@ -165,7 +173,7 @@ class Containers(Tool):
     def clear(self):
         if os.path.exists(self.root):
             self.quiet([*self.where(), 'rmi', '-a', '-f'])
-            self.quiet(['umount', '-q', self.root + '/root/overlay'])
+            unmount_below(self.root)
         super().clear()
 
     def tidy(self, image):
@@ -233,6 +241,7 @@ class Docker(Tool):
                 self.daemon.kill()
                 self.daemon.wait()
             self.daemon = None
+        unmount_below(self.root)
         shutil.rmtree(self.root, ignore_errors=True)
 
     def clear(self):
