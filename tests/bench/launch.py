@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """launch.py FILE SECONDS COMMAND…: runs the command for at most so long and writes what it and all
-below it took to FILE: seconds of CPU, peak memory in KiB of the largest process, peak of the sum of
+below it took to FILE: seconds, seconds of CPU, peak memory in KiB of the largest process, peak of the sum of
 all processes' own memory (without files), and the exit code (124: out of time). A process of its own, because
 the peak of a child begins with its parent's memory, and because it adopts what the command leaves."""
 import ctypes
@@ -65,15 +65,13 @@ class Watch(threading.Thread):
 
 def main():
     ctypes.CDLL(None).prctl(SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    pid = os.fork()
-    if pid == 0:
-        try:
-            os.execvp(sys.argv[3], sys.argv[3:])
-        finally:
-            os._exit(127)
+    start = time.monotonic()
+    # without a copy of this process, which would count as the command's
+    pid = os.posix_spawnp(sys.argv[3], sys.argv[3:], os.environ)
     watch = Watch(float(sys.argv[2]))
     watch.start()
     _, status = os.waitpid(pid, 0)
+    wall = time.monotonic() - start
     try:
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass
@@ -82,7 +80,7 @@ def main():
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     code = 124 if watch.late else os.waitstatus_to_exitcode(status)
     with open(sys.argv[1], 'w', encoding='utf-8') as f:
-        print(usage.ru_utime + usage.ru_stime, usage.ru_maxrss, watch.peak, code, file=f)
+        print(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss, watch.peak, code, file=f)
 
 
 main()
