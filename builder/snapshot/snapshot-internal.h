@@ -38,11 +38,18 @@ struct co_rootfs {
 	struct co_bus *bus;		      /* borrowed */
 	const struct co_layer_limits *limits; /* borrowed; NULL: the defaults */
 	void *state;			      /* the backend's; owned by it */
+	struct blob_feed *feed; /* the one layer to unpack comes from here; NULL: from the store */
 };
 
 /* unpack_layer.c: INTEGRITY when the content is not the diff id. */
 int unpack_layer(struct co_rootfs *r, const struct co_layer *layer, const struct co_root *root,
 		 enum co_unpack_mode mode, struct co_err *err);
+
+/* arrive.c: the tar of a blob that is still coming. More than ratio times what has come is LIMIT,
+ * beyond LAYER_RATIO_FREE bytes. */
+#define LAYER_RATIO_FREE (1ull << 30) /* a ratio says nothing about small layers */
+struct blob_feed;
+struct co_source_stream *feed_inflate(struct blob_feed *f, uint64_t ratio);
 
 /* Bytes that may come out of a blob of that size; limits NULL: the defaults. */
 uint64_t layer_most_bytes(const struct co_layer_limits *l, int64_t packed);
