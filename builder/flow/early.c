@@ -226,7 +226,7 @@ static void hear_word(struct build *b, const struct word *w)
 						  .done = w->done,
 						  .total = w->total});
 	else if (w->layers)
-		co_note(b->bus, "%u layer%s, %.1f MB: uploaded while later steps ran", w->layers,
+		co_note(b->bus, "uploaded %u layer%s, %.1f MB, while later steps ran", w->layers,
 			w->layers > 1 ? "s" : "", (double)w->total / 1e6);
 }
 
