@@ -193,8 +193,13 @@ int stage_materialise(struct co_exec *x, struct stage_run *st, struct co_err *er
 	if (!r && st->fs_layers < st->n_layers) {
 		struct co_arrival *coming = co_arrival_begin(st->fs, st->layers + st->fs_layers,
 							     st->n_layers - st->fs_layers);
+		struct co_err also = CO_ERR_INIT;
 		r = stage_fetch(x, st, false, err);
-		co_arrival_end(coming, r == 0);
+		int e = co_arrival_end(coming, r == 0, &also);
+		if (e < 0 && !r) {
+			*err = also;
+			r = e;
+		}
 	}
 	while (r == 0 && st->fs_layers < st->n_layers) {
 		r = add_layer(x, st, err);

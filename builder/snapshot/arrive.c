@@ -4,7 +4,9 @@
  * the transfer has written to the store's temporary file is read behind it by a process that
  * inflates, hashes and unpacks. It works in a temporary directory, waits at the end for the word
  * that the blob was right, and only then publishes what it made; or it ends without a trace. What
- * is not made here is made by co_rootfs_add_layer, who tells why it cannot be.
+ * is not made here is made by co_rootfs_add_layer, who tells why it cannot be. Where layers are put
+ * into one tree, they are unpacked one after another while the later ones come; a step sees the
+ * tree only when all were right, and else it is thrown away.
  *
  * The transfer never waits for a reader: the file is the buffer between them. A transfer that broke
  * off goes on in the same file, so that the reader notices nothing.
@@ -22,7 +24,7 @@
 #include <unistd.h>
 
 #define MOST	16
-#define AT_ONCE 4	   /* as many as are transferred at a time */
+#define AT_ONCE 4	    /* as many as are transferred at a time */
 #define TELL	(256 << 10) /* a reader is woken for that much */
 
 enum feed_state { FEED_COMING, FEED_COMPLETE, FEED_FAILED };
@@ -36,7 +38,7 @@ struct arriving {
 	const struct co_layer *layer;
 	struct feed *feed;
 	int fd; /* reads its blob while that is coming, else -1 */
-	bool wanted, coming, here, started;
+	bool wanted, coming, here, started, done;
 	pid_t pid; /* 0: nobody is at work */
 	int64_t told;
 };
@@ -49,6 +51,7 @@ struct co_arrival {
 	struct feed *feeds; /* mapped; MAP_FAILED: none */
 	size_t feeds_size;
 	unsigned limit, running;
+	bool ordered; /* into one tree */
 };
 
 static unsigned cores(void)
@@ -142,9 +145,10 @@ static void hear(void *ctx, const struct co_event *ev)
 	*(bool *)ctx = true;
 }
 
-/* In the child. A warning has to be told by the caller: then nothing is published. */
+/* In the child. A warning has to be told by the caller: then nothing counts. */
 static _Noreturn void unpack_one(struct co_rootfs *r, const struct arriving *l)
 {
+	int e;
 	struct co_err err = CO_ERR_INIT;
 	bool warned = false;
 	struct co_bus bus = {hear, &warned};
@@ -152,7 +156,9 @@ static _Noreturn void unpack_one(struct co_rootfs *r, const struct arriving *l)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	r->bus = &bus;
 	r->feed = l->here ? NULL : &feed;
-	_exit(r->ops->prepare(r, l->layer, &warned, &err) < 0 ? 1 : 0);
+	e = r->ops->prepare ? r->ops->prepare(r, l->layer, &warned, &err)
+			    : r->ops->add_layer(r, l->layer, &err);
+	_exit(e < 0 || warned);
 }
 
 /* ---- in the process that transfers ---- */
@@ -160,11 +166,13 @@ static _Noreturn void unpack_one(struct co_rootfs *r, const struct arriving *l)
 static bool reap(struct co_arrival *a, struct arriving *l, int how)
 {
 	pid_t got;
-	while ((got = waitpid(l->pid, NULL, how)) < 0 && errno == EINTR)
+	int status = 1;
+	while ((got = waitpid(l->pid, &status, how)) < 0 && errno == EINTR)
 		;
 	if (got == 0)
 		return false;
 	l->pid = 0;
+	l->done = status == 0;
 	a->running--;
 	return true;
 }
@@ -191,6 +199,8 @@ static void start_some(struct co_arrival *a)
 		struct arriving *l = &a->list[i];
 		if (l->wanted && !l->started && (l->here || l->coming))
 			start(a, l);
+		if (a->ordered && !l->done)
+			break;
 	}
 }
 
@@ -258,9 +268,9 @@ static void list_layers(struct co_arrival *a, const struct co_layer *layers)
 	for (size_t i = 0; i < a->n; i++) {
 		struct arriving *l = &a->list[i];
 		*l = (struct arriving){.layer = &layers[i], .feed = &a->feeds[i], .fd = -1};
-		l->wanted =
-			!seen(layers, i) &&
-			!co_store_layer_path(a->r->store, &layers[i].diff_id, path, sizeof(path));
+		bool made = seen(layers, i) || co_store_layer_path(a->r->store, &layers[i].diff_id,
+								   path, sizeof(path));
+		l->wanted = a->ordered || !made;
 		l->here = co_store_has(a->r->store, &layers[i].desc.digest, NULL);
 		a->wanted += l->wanted;
 		a->away += l->wanted && !l->here;
@@ -285,15 +295,16 @@ struct co_arrival *co_arrival_begin(struct co_rootfs *r, const struct co_layer *
 	struct co_err ignore = CO_ERR_INIT;
 	struct co_arrival *a = co_xcalloc(1, sizeof(*a));
 	a->r = r;
-	a->n = r->ops->prepare ? n : 0;
+	a->ordered = r->ops->empty && r->ops->empty(r);
+	a->n = r->ops->prepare || a->ordered ? n : 0;
 	a->list = co_xcalloc(n + 1, sizeof(*a->list));
 	if (!make_feeds(a))
 		a->n = 0;
 	list_layers(a, layers);
 	/* one alone that is here is the caller's, and so is what one core does; the store's
 	 * temporary directory is to be this process's, not a child's */
-	a->limit = cores();
-	if (a->away && a->limit < AT_ONCE)
+	a->limit = a->ordered ? 1 : cores();
+	if (a->away && a->limit < AT_ONCE && !a->ordered)
 		a->limit = AT_ONCE;
 	if ((!a->away && (a->wanted < 2 || a->limit < 2)) || co_store_tmp_fd(r->store, &ignore) < 0)
 		a->n = 0;
@@ -313,7 +324,21 @@ static bool wait_one(struct co_arrival *a)
 	return false;
 }
 
-void co_arrival_end(struct co_arrival *a, bool all_here)
+/* How far the one tree has come; 0 when it is not what add_layer would have made. */
+static int tell_taken(struct co_arrival *a, struct co_err *err)
+{
+	size_t n = 0;
+	bool failed = false;
+	for (size_t i = 0; i < a->n; i++) {
+		failed |= a->list[i].started && !a->list[i].done;
+		n += a->list[i].done;
+	}
+	if (!a->ordered || (!n && !failed))
+		return 0;
+	return a->r->ops->taken(a->r, failed ? 0 : n, err);
+}
+
+int co_arrival_end(struct co_arrival *a, bool all_here, struct co_err *err)
 {
 	co_store_watch(a->r->store, NULL);
 	for (size_t i = 0; i < a->n; i++) {
@@ -327,8 +352,10 @@ void co_arrival_end(struct co_arrival *a, bool all_here)
 		if (all_here)
 			start_some(a);
 	} while (wait_one(a));
+	int e = tell_taken(a, err);
 	if (a->feeds != MAP_FAILED)
 		munmap(a->feeds, a->feeds_size);
 	free(a->list);
 	free(a);
+	return e;
 }

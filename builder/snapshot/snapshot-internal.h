@@ -21,6 +21,12 @@ struct co_rootfs_ops {
 	/* Unpacks a layer for add_layer; nothing is published when *spoilt. NULL: cannot. */
 	int (*prepare)(struct co_rootfs *r, const struct co_layer *layer, const bool *spoilt,
 		       struct co_err *err);
+	/* Where layers are put into one tree, one after another: is it still empty? Then children
+	 * may do it. NULL: layers are apart. */
+	bool (*empty)(const struct co_rootfs *r);
+	/* They have put the first n into the tree, for which add_layer will be called. 0: what they
+	 * did is thrown away. */
+	int (*taken)(struct co_rootfs *r, size_t n, struct co_err *err);
 	int (*begin)(struct co_rootfs *r, const struct co_root **root, struct co_err *err);
 	int (*commit)(struct co_rootfs *r, const struct co_layer_opts *o, struct co_layer *out,
 		      struct co_err *err);

@@ -60,7 +60,7 @@ int co_rootfs_add_layer(struct co_rootfs *r, const struct co_layer *layer,
 struct co_arrival;
 struct co_arrival *co_arrival_begin(struct co_rootfs *r, const struct co_layer *layers, size_t n);
 /* Waits for those at work. all_here false: the transfer failed, nothing more is begun. */
-void co_arrival_end(struct co_arrival *a, bool all_here);
+int co_arrival_end(struct co_arrival *a, bool all_here, struct co_err *err) co_must_check;
 /* Starts a step: gives the writable tree. Valid until commit or abort. */
 int co_rootfs_begin(struct co_rootfs *r, const struct co_root **root,
 		    struct co_err *err) co_must_check;
