@@ -32,7 +32,10 @@ enum feed_state { FEED_COMING, FEED_COMPLETE, FEED_FAILED };
 struct feed {
 	sem_t more; /* something has changed */
 	atomic_int state;
+	sem_t ended; /* the reader has come to its end */
+	atomic_int end;
 };
+enum reader_end { READER_AT_WORK, READER_MADE_IT, READER_FAILED };
 
 struct arriving {
 	const struct co_layer *layer;
@@ -145,9 +148,25 @@ static void hear(void *ctx, const struct co_event *ev)
 	*(bool *)ctx = true;
 }
 
-/* In the child. A warning has to be told by the caller: then nothing counts. */
-static _Noreturn void unpack_one(struct co_rootfs *r, const struct arriving *l)
+static void settle(struct feed *f, bool ok)
 {
+	int expected = READER_AT_WORK;
+	if (atomic_compare_exchange_strong(&f->end, &expected, ok ? READER_MADE_IT : READER_FAILED))
+		sem_post(&f->ended);
+}
+
+/* Waits for the reader of the layer below. */
+static bool made(struct feed *f)
+{
+	while (atomic_load(&f->end) == READER_AT_WORK && !co_interrupted())
+		sem_wait(&f->ended);
+	return atomic_load(&f->end) == READER_MADE_IT;
+}
+
+/* In the child. A warning has to be told by the caller: then nothing counts. */
+static _Noreturn void unpack_one(struct co_arrival *a, const struct arriving *l)
+{
+	struct co_rootfs *r = a->r;
 	int e;
 	struct co_err err = CO_ERR_INIT;
 	bool warned = false;
@@ -156,8 +175,11 @@ static _Noreturn void unpack_one(struct co_rootfs *r, const struct arriving *l)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	r->bus = &bus;
 	r->feed = l->here ? NULL : &feed;
+	if (a->ordered && l > a->list && !made(l[-1].feed))
+		_exit(1);
 	e = r->ops->prepare ? r->ops->prepare(r, l->layer, &warned, &err)
 			    : r->ops->add_layer(r, l->layer, &err);
+	settle(l->feed, e == 0 && !warned);
 	_exit(e < 0 || warned);
 }
 
@@ -173,6 +195,7 @@ static bool reap(struct co_arrival *a, struct arriving *l, int how)
 		return false;
 	l->pid = 0;
 	l->done = status == 0;
+	settle(l->feed, l->done); /* should it have been killed */
 	a->running--;
 	return true;
 }
@@ -182,9 +205,11 @@ static void start(struct co_arrival *a, struct arriving *l)
 	l->started = true;
 	pid_t pid = fork();
 	if (pid == 0)
-		unpack_one(a->r, l);
-	if (pid < 0)
+		unpack_one(a, l);
+	if (pid < 0) {
+		settle(l->feed, false);
 		return;
+	}
 	l->pid = pid;
 	a->running++;
 }
@@ -199,8 +224,8 @@ static void start_some(struct co_arrival *a)
 		struct arriving *l = &a->list[i];
 		if (l->wanted && !l->started && (l->here || l->coming))
 			start(a, l);
-		if (a->ordered && !l->done)
-			break;
+		if (a->ordered && !l->started)
+			break; /* a later one would wait for it */
 	}
 }
 
@@ -285,7 +310,7 @@ static bool make_feeds(struct co_arrival *a)
 	if (a->feeds == MAP_FAILED)
 		return false;
 	for (size_t i = 0; i < a->n; i++)
-		if (sem_init(&a->feeds[i].more, 1, 0) < 0)
+		if (sem_init(&a->feeds[i].more, 1, 0) < 0 || sem_init(&a->feeds[i].ended, 1, 0) < 0)
 			return false;
 	return true;
 }
@@ -303,10 +328,11 @@ struct co_arrival *co_arrival_begin(struct co_rootfs *r, const struct co_layer *
 	list_layers(a, layers);
 	/* one alone that is here is the caller's, and so is what one core does; the store's
 	 * temporary directory is to be this process's, not a child's */
-	a->limit = a->ordered ? 1 : cores();
-	if (a->away && a->limit < AT_ONCE && !a->ordered)
+	a->limit = a->ordered ? MOST : cores();
+	if (a->away && a->limit < AT_ONCE)
 		a->limit = AT_ONCE;
-	if ((!a->away && (a->wanted < 2 || a->limit < 2)) || co_store_tmp_fd(r->store, &ignore) < 0)
+	if ((!a->away && (a->wanted < 2 || a->limit < 2 || a->ordered)) ||
+	    co_store_tmp_fd(r->store, &ignore) < 0)
 		a->n = 0;
 	a->watch = (struct co_store_watch){begins, grows, ends, a};
 	if (a->away && a->n)

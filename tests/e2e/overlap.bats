@@ -155,6 +155,50 @@ overlay_works() { [ "$(id -u)" = 0 ] || "$COOPER" doctor | grep -q overlay; }
 	assert_clean
 }
 
+@test "where layers make one tree they are put into it while later ones come" {
+	SIZE=3000000 make_many 5
+	serve '{"3": {"how": "hold", "at": 2500000}}'
+	try --sandbox=emulated -o type=local,dest=out >log 2>&1 &
+	soon in_tmp a-first3
+	in_tmp b-noise2
+	! in_tmp a-first4
+	! stored 3
+	touch state/go
+	wait $!
+	[ "$(cat out/d/last)" = 4 ]
+	for i in 1 2 3 4; do cmp "out/d/b-noise$i" "many/$i/b-noise$i"; done
+	assert_clean
+	rm -r "$COOPER_ROOT"
+	faults '{"2": {"how": "flip"}}'
+	run -5 try --sandbox=emulated
+	[[ $output == *"$(digest_of_layer 2)"*"its content is sha256:"* ]]
+	! grep -E '^#[0-9]+ [0-9.]+ ran$' <<<"$output"
+	assert_clean
+	# the blob is right, its content is not: a tree that was begun is not gone on with
+	head -c 100000 /dev/urandom >rubbish
+	python3 - <<-'END'
+		import gzip, hashlib, json
+		def put(data):
+		    name = hashlib.sha256(data).hexdigest()
+		    open("layout/blobs/sha256/" + name, "wb").write(data)
+		    return "sha256:" + name, len(data)
+		index = json.load(open("layout/index.json"))
+		manifest = json.load(open("layout/blobs/sha256/" + index["manifests"][0]["digest"][7:]))
+		layer = manifest["layers"][3]
+		tar = gzip.decompress(open("layout/blobs/sha256/" + layer["digest"][7:], "rb").read())
+		layer["digest"], layer["size"] = put(gzip.compress(tar[:-3000000] + open("rubbish", "rb").read()))
+		index["manifests"][0]["digest"], index["manifests"][0]["size"] = put(json.dumps(manifest).encode())
+		json.dump(index, open("layout/index.json", "w"))
+	END
+	kill $SERVER
+	rm -r state
+	serve
+	run ! try --sandbox=emulated
+	[[ $output == *"unpack layer $(digest_of_layer 3)"* ]]
+	[ "$(grep -c "$(digest_of_layer 3)" state/log)" = 1 ]
+	assert_clean
+}
+
 @test "killed while layers come: nothing stays, and the next build works" {
 	SIZE=3000000 make_many 4
 	serve '{"2": {"how": "hold", "at": 2500000}}'
