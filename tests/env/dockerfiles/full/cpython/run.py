@@ -17,7 +17,7 @@ SECONDS = 300
 def one(module):
     """The module's tests as regrtest runs them, with outcomes written down."""
     from test.libregrtest import main
-    from test.support import testresult
+    from test import support
     out = open("/results/%s.json" % module, "w", encoding="utf-8", errors="backslashreplace")
 
     def note(state, test, text=""):
@@ -50,7 +50,7 @@ def one(module):
             if err:
                 note("failed", test, self._exc_info_to_string(err, test))
 
-    testresult.get_test_runner = lambda stream, verbosity, capture_output=False: unittest.TextTestRunner(
+    support.get_test_runner = lambda stream, verbosity, capture_output=False: unittest.TextTestRunner(
         stream=stream, resultclass=Result, verbosity=2)
     sys.argv[1:] = ["--timeout", str(SECONDS), module]
     main()
