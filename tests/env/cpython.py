@@ -24,7 +24,8 @@ from environments import Environment
 HERE = os.path.dirname(os.path.abspath(__file__))
 MODULES = ["test_" + n for n in ("os", "posix", "posixpath", "shutil", "pathlib", "tempfile", "stat", "glob", "signal", "threading",
                                  "pty", "select", "tarfile", "subprocess", "socket")]
-ENVIRONMENTS = ["root", "range", "single", "docker", "restricted"]
+# one for each sandbox; --all adds the other places of userns and the random uid
+SOME, MORE = ["root", "docker", "restricted"], ["range", "single", "random"]
 ACCOUNTS = {"root": 0, "app": 1000}
 # (environment, account or None, test): the reason, see docs/sandbox.md
 KNOWN = {}
@@ -90,6 +91,8 @@ class Runner:
         subprocess.run(["tar", "x", "-C", root, "--numeric-owner", "--xattrs", "--xattrs-include=*"], stdin=export.stdout, check=True)
         export.wait()
         shutil.copy(os.path.join(self.input, "dockerfiles/full/cpython/run.py"), root)
+        with open(os.path.join(root, "etc/hosts"), "w", encoding="ascii") as f:
+            f.write("127.0.0.1 localhost job\n::1 localhost ip6-localhost\n")
         uid = ACCOUNTS[account]
         home = "HOME=/root" if uid == 0 else "HOME=/home/" + account
         argv = [environments.CONTAINER, "docker" if uid == 0 else "restricted", "--root", root, "--uid", str(uid), "--env", home, "--",
@@ -172,8 +175,10 @@ def main():
     p.add_argument("-m", "--modules", nargs="+", default=MODULES)
     p.add_argument("-a", "--accounts", nargs="+", default=list(ACCOUNTS))
     p.add_argument("-j", "--jobs", type=int, default=2)
-    p.add_argument("environments", nargs="*", default=ENVIRONMENTS)
+    p.add_argument("--all", action="store_true", help="in every environment, not only one for each sandbox")
+    p.add_argument("environments", nargs="*")
     o = p.parse_args()
+    o.environments = o.environments or SOME + (MORE if o.all else [])
     r = Runner(o)
     environments.users_make()
     wrong = []
