@@ -27,6 +27,8 @@ struct co_exec_opts {
 	enum co_place place;
 	const char *sandbox; /* name, NULL: auto; opened when the first RUN needs it */
 	const char *rootfs_backend;
+	int64_t date;	      /* of the history's entries */
+	bool epoch_of_commit; /* layer.epoch is the context's commit time: its files get it */
 	struct co_layer_opts layer;
 	struct co_layer_limits layer_limits;
 	bool no_cache;
@@ -37,7 +39,9 @@ struct co_exec_opts {
 	const struct co_secret *ssh;
 	size_t n_ssh;
 	bool allow_host_network, allow_insecure;
-	const char *network; /* --network: what "default" means for RUN; NULL: default */
+	const char *const *allow_devices; /* NULL-ended; "" stands for all; NULL: none */
+	const char *const *cdi_dirs; /* folders of device specs beside the machine's; as above */
+	const char *network;	     /* --network: what "default" means for RUN; NULL: default */
 	uint64_t memory, pids, output_limit;
 	double cpus;
 	unsigned timeout_s;
