@@ -73,6 +73,7 @@ struct co_sandbox;
 /* What a probe found, for `cooper doctor` and for the one line that says why. */
 struct co_probe {
 	bool usable;
+	enum co_place place; /* where it would work */
 	char answer[256]; /* "user namespace: ok" / "unshare: Operation not permitted" */
 	char cure[256];
 };
