@@ -71,7 +71,8 @@ static void sweep(const char *dir)
 	struct dirent *e;
 	int pid;
 	while (d && (e = readdir(d))) {
-		if (sscanf(e->d_name, PREFIX "%d", &pid) != 1 || kill(pid, 0) == 0 || errno != ESRCH)
+		if (sscanf(e->d_name, PREFIX "%d", &pid) != 1 || kill(pid, 0) == 0 ||
+		    errno != ESRCH)
 			continue;
 		char step[300];
 		snprintf(step, sizeof(step), "%s/step", e->d_name);

@@ -74,7 +74,7 @@ struct co_sandbox;
 struct co_probe {
 	bool usable;
 	enum co_place place; /* where it would work */
-	char answer[256]; /* "user namespace: ok" / "unshare: Operation not permitted" */
+	char answer[256];    /* "user namespace: ok" / "unshare: Operation not permitted" */
 	char cure[256];
 };
 struct co_sandbox_ops {

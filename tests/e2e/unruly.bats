@@ -196,7 +196,7 @@ killed() { # SANDBOX TIMES
 	EOT
 	for sandbox in userns chroot emulated; do
 		echo "$sandbox"
-		killed $sandbox "${KILLS:-12}"
+		killed $sandbox "${KILLS:-17}"
 	done
 	"$COOPER" cat killed /copy/f5
 }
