@@ -38,18 +38,13 @@ long call_waiting(struct call *c, long nr, const long a[6])
 	return r;
 }
 
-#if defined(__x86_64__)
-#define ACTION_SIZE 32
-#else
-#define ACTION_SIZE 24 /* no restorer */
-#endif
+#define ACTION_SIZE 32 /* the kernel's structure, with a restorer on both processors */
 
 static long read_action(struct sigaction_k *k, const void *from)
 {
 	uint64_t v[4] = {0};
 	long r = guest_read(v, from, ACTION_SIZE);
-	*k = (struct sigaction_k){v[0], v[1], ACTION_SIZE == 32 ? v[2] : 0,
-				  ACTION_SIZE == 32 ? v[3] : v[2]};
+	*k = (struct sigaction_k){v[0], v[1], v[2], v[3]};
 	return r;
 }
 
@@ -57,7 +52,7 @@ static void pack_action(uint64_t v[4], const struct sigaction_k *k)
 {
 	v[0] = k->handler;
 	v[1] = k->flags;
-	v[2] = ACTION_SIZE == 32 ? k->restorer : k->mask;
+	v[2] = k->restorer;
 	v[3] = k->mask;
 }
 
