@@ -60,14 +60,14 @@ void slots_init(void)
 	words.w.owner = before = (int32_t)sys0(SYS_getpid);
 }
 
-int slot_take(void)
+int slot_take(uint32_t word)
 {
 	if (!words.w.owner)
 		find_owner();
 	for (;;) {
 		for (int i = 0; i < SLOTS; i++)
 			if (!__atomic_load_n(&words.w.taken[i], __ATOMIC_RELAXED) &&
-			    !__atomic_exchange_n(&words.w.taken[i], 1, __ATOMIC_ACQUIRE))
+			    !__atomic_exchange_n(&words.w.taken[i], word, __ATOMIC_SEQ_CST))
 				return i;
 		sys0(SYS_sched_yield);
 	}
@@ -76,6 +76,17 @@ int slot_take(void)
 void slot_give(int slot)
 {
 	__atomic_store_n(&words.w.taken[slot], 0, __ATOMIC_RELEASE);
+}
+
+void slots_drain(void)
+{
+	/* bounded: after fork() in a threaded process an old kernel leaves words behind */
+	for (int i = 0, tries = 0; i < SLOTS && tries < 10000; tries++) {
+		if (__atomic_load_n(&words.w.taken[i], __ATOMIC_SEQ_CST) != SLOT_OPEN)
+			i++;
+		else
+			sys0(SYS_sched_yield);
+	}
 }
 
 char *slot_top(int slot)
