@@ -7,11 +7,12 @@
  *	b8 NR NR NR NR	mov $nr,%eax
  *	0f 05		syscall
  *
- * and after some traps from the same place the mov becomes a jump to a stub, which serves the call
+ * (or end with "mov $AT_FDCWD,%edi", bf instead of b8), and after some traps from the same place the mov becomes a jump to a stub, which serves the call
  * and goes on behind the syscall. The syscall itself stays, so whoever jumps to it traps as ever,
  * and a stub that does not want a call goes back to it. No thread is ever inside the mov, and the
  * five bytes are changed by one atomic store to the aligned sixteen that hold them: a thread runs
- * the old instruction or the new one. Where they do not lie in one such block, the trap stays.
+ * the old instruction or the new one. Where they do not lie in one such block, that needs a process
+ * of one thread.
  *
  * Changed are private pages of the C library, the loader and static programs only, and they get
  * their protection back. The stubs are a page of the interposer's image, mapped near the place once
@@ -32,6 +33,7 @@ extern char arch_stubs[] hidden; /* one page: STUBS stubs of 16 bytes each */
 
 #define STUBS	 255
 #define MOV_EAX	 0xb8
+#define MOV_EDI	 0xbf
 #define JMP	 0xe9
 #define SYSCALL	 0x050f
 #define REACH	 0x7fff0000ul /* of a jump, less the page itself */
@@ -41,7 +43,8 @@ extern char arch_stubs[] hidden; /* one page: STUBS stubs of 16 bytes each */
 
 static struct site {
 	uint64_t back; /* behind the syscall */
-	long nr;
+	int32_t nr;
+	uint32_t mov; /* the replaced instruction: MOV_EAX or MOV_EDI */
 } sites[STUBS];
 static uint32_t n_sites;
 
@@ -198,6 +201,11 @@ static uint64_t stubs_near(uint64_t at)
 
 /* ---- patching ---- */
 
+static bool in_one_block(uint64_t at)
+{
+	return (at & 15) <= 11;
+}
+
 /* Replaces *block when it still is *old. Sixteen aligned bytes, one store. */
 static void swap16(uint64_t *block, const uint64_t old[2], const uint64_t new[2])
 {
@@ -216,8 +224,17 @@ static bool is_mov(const uint8_t *p, long nr)
 	uint16_t call;
 	memcpy(&number, p + 4, sizeof(number));
 	memcpy(&call, p + 8, sizeof(call));
-	return p[3] == MOV_EAX && number == nr && call == SYSCALL && (p[2] & 0xf0) != 0x40 &&
-	       p[1] != 0xc7 && p[0] != 0xc7;
+	bool one = (p[3] == MOV_EAX && number == nr) ||
+		   (p[3] == MOV_EDI && number == AT_FDCWD && nr == SYS_openat);
+	return one && call == SYSCALL && (p[2] & 0xf0) != 0x40 && p[1] != 0xc7 && p[0] != 0xc7;
+}
+
+/* /proc/self/task has a link for each thread. A vfork child does not see its parent's. */
+static bool one_thread(void)
+{
+	struct statx x;
+	return sys5(SYS_statx, AT_FDCWD, "/proc/self/task", 0, STATX_NLINK, &x) == 0 &&
+	       x.stx_mask & STATX_NLINK && x.stx_nlink == 3 && !slot_is_guest_of_parent();
 }
 
 static uint32_t site_for(uint64_t back, long nr)
@@ -227,36 +244,38 @@ static uint32_t site_for(uint64_t back, long nr)
 			return i;
 	if (n_sites == STUBS)
 		return STUBS;
-	sites[n_sites] = (struct site){back, nr};
+	sites[n_sites] = (struct site){back, (int32_t)nr, *(const uint8_t *)(back - 7)};
 	return n_sites++;
 }
 
-/* The page is writable now. */
+/* The page is writable now, and the place was looked at by patchable(). */
 static void patch_place(uint64_t back, long nr)
 {
 	uint64_t at = back - 7, block = at & ~15ul, page = stubs_near(at);
 	uint32_t site = page ? site_for(back, nr) : STUBS;
 	if (site == STUBS)
 		return;
+	int32_t distance = (int32_t)(page + 16ul * site - back + 2);
+	uint8_t jump[5] = {JMP};
+	memcpy(jump + 1, &distance, sizeof(distance));
+	if (!in_one_block(at)) {
+		if (one_thread())
+			memcpy((void *)at, jump, sizeof(jump));
+		return;
+	}
 	uint64_t old[2], new[2];
 	memcpy(old, (const void *)block, sizeof(old));
 	memcpy(new, old, sizeof(new));
-	uint8_t *code = (uint8_t *)new + (at - block), was[5] = {MOV_EAX};
-	int32_t number = (int32_t)nr, distance = (int32_t)(page + 16ul * site - back + 2);
-	memcpy(was + 1, &number, sizeof(number));
-	if (memcmp(code, was, sizeof(was)))
-		return;
-	code[0] = JMP;
-	memcpy(code + 1, &distance, sizeof(distance));
-	swap16((uint64_t *)block, old, new);
+	memcpy((uint8_t *)new + (at - block), jump, sizeof(jump));
+	if (((const uint8_t *)old)[at - block] == sites[site].mov)
+		swap16((uint64_t *)block, old, new);
 }
 
 static bool patchable(uint64_t back, long nr)
 {
 	uint8_t code[10];
-	uint64_t at = back - 7, first = back - sizeof(code);
-	return (at & 15) <= 11 && (first & ~(PAGE - 1)) == ((back - 1) & ~(PAGE - 1)) &&
-	       guest_read(code, (const void *)first, sizeof(code)) == 0 && is_mov(code, nr);
+	return guest_read(code, (const void *)(back - sizeof(code)), sizeof(code)) == 0 &&
+	       is_mov(code, nr);
 }
 
 /* All places of one page that were seen, while it is open. */
@@ -266,9 +285,11 @@ static void patch_page(uint64_t page)
 		off = true;
 		return;
 	}
-	for (uint32_t i = 0; i < SEEN; i++)
-		if ((seen[i].back & ~(PAGE - 1)) == page && patchable(seen[i].back, seen[i].nr))
+	for (uint32_t i = 0; i < SEEN; i++) {
+		uint64_t at = seen[i].back - 7;
+		if (at >= page && at + 5 <= page + PAGE && patchable(seen[i].back, seen[i].nr))
 			patch_place(seen[i].back, seen[i].nr);
+	}
 	sys3(SYS_mprotect, page, PAGE, PROT_READ | PROT_EXEC);
 }
 
@@ -288,7 +309,7 @@ void patch_seen(uint64_t back, long nr)
 	if (__atomic_exchange_n(&busy, 1, __ATOMIC_ACQUIRE))
 		return;
 	if (patchable(back, nr) && allowed(back - 7))
-		patch_page(back & ~(PAGE - 1));
+		patch_page((back - 7) & ~(PAGE - 1));
 	__atomic_store_n(&busy, 0, __ATOMIC_RELEASE);
 }
 
@@ -297,6 +318,7 @@ void patch_seen(uint64_t back, long nr)
 struct direct {	       /* what arch_direct keeps on the guest's stack */
 	uint64_t back; /* in: the stub's number; out: where to go on */
 	uint64_t mask, held;
+	long rax;
 	long a[6]; /* r9 r8 r10 rdx rsi rdi */
 };
 int direct_begin(struct direct *d);
@@ -327,6 +349,13 @@ long direct_c(struct direct *d)
 {
 	const struct site *s = &sites[d->back];
 	struct call c = {.nr = s->nr};
+	if (s->mov == MOV_EDI) {
+		d->a[5] = (uint32_t)AT_FDCWD;
+		if (d->rax != s->nr) { /* the same instruction, another call */
+			d->back = s->back - 2;
+			return d->rax;
+		}
+	}
 	for (int i = 0; i < 6; i++)
 		c.a[i] = d->a[5 - i];
 	long r = call_serve(&c);

@@ -10,7 +10,8 @@
 enum {		     /* how */
        W_FOLLOW = 1, /* the last component's link is followed */
        W_EMPTY = 2,  /* an empty name means dirfd itself (AT_EMPTY_PATH) */
-       W_CHANGE = 4  /* the entry itself will be made, renamed or removed: no mount may be there */
+       W_CHANGE = 4, /* the entry itself will be made, renamed or removed: no mount may be there */
+       W_OPEN = 8    /* a descriptor that must be more than a place (O_PATH) */
 };
 
 struct where {
