@@ -358,7 +358,9 @@ long direct_c(struct direct *d)
 	}
 	for (int i = 0; i < 6; i++)
 		c.a[i] = d->a[5 - i];
-	long r = call_serve(&c);
+	/* a cancelled thread is unwound from where it was interrupted: from the library's own code */
+	bool unwound = signals_cancel() && (c.nr == SYS_openat || c.nr == SYS_open);
+	long r = unwound ? CALL_TRAP : call_serve(&c);
 	d->back = s->back;
 	if (r != CALL_TRAP)
 		return r;

@@ -13,11 +13,17 @@ extern char arch_sigsys[] hidden, arch_restorer[] hidden;
 #define FAULTS (1ull << (SIGSEGV - 1) | 1ull << (SIGBUS - 1))
 
 /* Never cleared; processes that share this memory count together. */
-static uint32_t handled;
+static uint32_t handled, cancel;
+#define SIG_CANCEL 32 /* glibc's, which programs cannot have for themselves */
 
 bool signals_handled(void)
 {
 	return __atomic_load_n(&handled, __ATOMIC_SEQ_CST);
+}
+
+bool signals_cancel(void)
+{
+	return __atomic_load_n(&cancel, __ATOMIC_RELAXED);
 }
 
 void signals_hold(uint64_t *mask)
@@ -35,6 +41,8 @@ void signals_release(const uint64_t *mask)
  * do not yet. */
 static void handler_comes(long sig)
 {
+	if (sig == SIG_CANCEL)
+		__atomic_store_n(&cancel, 1, __ATOMIC_RELAXED);
 	if (signals_handled() || (uint64_t)sig - 1 > 63 || 1ull << (sig - 1) & FAULTS)
 		return;
 	__atomic_store_n(&handled, 1, __ATOMIC_SEQ_CST);

@@ -17,6 +17,8 @@ long h_close_range(struct call *c);
 void signals_init(void);
 /* Has the guest set a handler that a signal from outside could start? */
 bool signals_handled(void);
+/* Could one of them be the C library's, that cancels threads? */
+bool signals_cancel(void);
 /* Hold all signals as during a trap, and let them through again. */
 void signals_hold(uint64_t *mask);
 void signals_release(const uint64_t *mask);

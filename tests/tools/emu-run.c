@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * emu-run [-u UID[:GID]] [-b SOURCE:TARGET[:ro]]... [-m paths|ids|both] [-C DIR] [-T] ROOT COMMAND...
+ * emu-run [-u UID[:GID]] [-b SOURCE:TARGET[:ro]]... [-m paths|ids|both] [-C DIR] [-T|-D] ROOT COMMAND...
  *
  * Runs a command under the interposer with nothing else around it: no wall, no limits. -T: every
- * call by its trap. For the
+ * call by its trap; -D: not (the default). For the
  * interposer's own tests and for measuring; the sandbox does the same with its wall.
  */
 #include <cooper/interpose.h>
@@ -136,7 +136,7 @@ struct options {
 
 static void read_options(int argc, char **argv, struct co_ip_session *s, struct options *opt)
 {
-	for (int o; (o = getopt(argc, argv, "+u:b:m:C:t:T")) != -1;) {
+	for (int o; (o = getopt(argc, argv, "+u:b:m:C:t:TD")) != -1;) {
 		char *rest = NULL, *a = optarg ? strtok_r(optarg, ":", &rest) : NULL;
 		char *b = a ? strtok_r(NULL, ":", &rest) : NULL;
 		char *c = b ? strtok_r(NULL, ":", &rest) : NULL;
@@ -152,6 +152,8 @@ static void read_options(int argc, char **argv, struct co_ip_session *s, struct 
 			opt->dir = a;
 		} else if (o == 'T') {
 			s->flags |= CO_IP_TRAP_ONLY;
+		} else if (o == 'D') {
+			s->flags &= ~(uint32_t)CO_IP_TRAP_ONLY;
 		} else if (o == 't') {
 			opt->table = a;
 		}
