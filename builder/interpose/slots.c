@@ -22,7 +22,12 @@ static union {
 	struct words w;
 	char page[LARGEST_PAGE];
 } words __attribute__((aligned(LARGEST_PAGE)));
+/* The first slot's is the last, so that what every process uses lies together with the words. */
 static char stacks[SLOTS][SLOT_SIZE] __attribute__((aligned(4096)));
+#define USUAL_DEPTH 16384
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
 static bool wiped;     /* fork() does empty the page */
 static int32_t before; /* the owner before the last fork */
 static volatile int32_t mark;
@@ -52,6 +57,15 @@ static void find_owner(void)
 	int32_t pid = (int32_t)sys0(SYS_getpid), parent = (int32_t)sys0(SYS_getppid);
 	bool guest = wiped && parent != before && parent > 0 && shares_memory(parent);
 	words.w.owner = before = guest ? parent : pid;
+}
+
+/* One call for what would be a dozen page faults. */
+void slots_prepare(void)
+{
+	char *from = slot_top(0) + 64 - USUAL_DEPTH, *to = (char *)(&g + 1);
+	if (from < to && (size_t)(to - from) < 4 * USUAL_DEPTH)
+		sys3(SYS_madvise, from, to - from, MADV_POPULATE_WRITE);
+	/* an older kernel does not know it; the faults come one by one then */
 }
 
 void slots_init(void)
@@ -91,7 +105,7 @@ void slots_drain(void)
 
 char *slot_top(int slot)
 {
-	return stacks[slot] + SLOT_SIZE - 64;
+	return stacks[SLOTS - 1 - slot] + SLOT_SIZE - 64;
 }
 
 uint32_t *slot_word(int slot)

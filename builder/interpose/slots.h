@@ -20,6 +20,8 @@ uint32_t *slot_word(int slot);
 bool slot_is_guest_of_parent(void);
 /* Waits until no call is in progress during which signals are not held. */
 void slots_drain(void);
+/* Before anything else: brings in the memory that every process uses. */
+void slots_prepare(void);
 void slots_init(void);
 void trap_c(siginfo_t *si, ucontext_t *uc, int slot);
 uint64_t start_c(uint64_t *sp);

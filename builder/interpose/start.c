@@ -140,6 +140,7 @@ uint64_t start_c(uint64_t *sp)
 	struct stack s;
 	struct handover h;
 	struct program prog, interp = {0};
+	slots_prepare();
 	read_stack(sp, &s);
 	bool first = !handover_read(s.message, &h);
 	/* nobody should find it in /proc/self/environ */
