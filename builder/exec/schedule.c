@@ -21,7 +21,7 @@ struct schedule {
 static bool deps_done(const struct schedule *s, const struct stage_run *st)
 {
 	for (size_t i = 0; i < st->plan->n_deps; i++)
-		if (!s->x->stages[st->plan->deps[i]].done)
+		if (!s->x->stages[st->plan->deps[i]]->done)
 			return false;
 	return true;
 }
@@ -40,8 +40,8 @@ static int advance(struct schedule *s, struct stage_run **ready, size_t *n, stru
 	struct co_exec *x = s->x;
 	*n = 0;
 	for (size_t i = 0; i < x->plan->n_stages; i++) {
-		struct stage_run *st = &x->stages[i];
-		if (!st->plan->needed || st->done || has_worker(s, st) || !deps_done(s, st))
+		struct stage_run *st = x->stages[i];
+		if (!st || st->done || has_worker(s, st) || !deps_done(s, st))
 			continue;
 		int r = stage_walk(x, st, true, err);
 		if (r < 0)

@@ -13,6 +13,7 @@
 #include <cooper/err.h>
 #include <cooper/event.h>
 #include <cooper/image.h>
+#include <cooper/lookup.h>
 #include <stdbool.h>
 
 /* A base image as the planner sees it; made by the resolver, in its arena. */
@@ -72,6 +73,7 @@ struct co_plan {
 	unsigned target;
 	struct co_kv *globals; /* evaluated global ARGs and platform ARGs */
 	size_t n_globals;
+	struct co_lookup global_index;
 	unsigned *seen;		  /* of the planner: a mark a stage */
 	struct plan_names *names; /* of the planner: stages by name */
 	unsigned n_steps; /* instructions of needed stages that are shown as steps, FROM included */
@@ -93,6 +95,7 @@ struct co_scope {
 	const struct co_plan *plan;
 	struct co_var *vars;
 	size_t n;
+	struct co_lookup index; /* of vars */
 	const char *
 		*declared; /* names of ARG, one for each time it was declared (history of RUN) */
 	size_t n_declared;
@@ -171,6 +174,7 @@ struct co_key_inputs {
 	size_t n_content;
 	int64_t epoch;
 	bool clamp;
+	bool set_times;	       /* files of contexts get the epoch, whatever they had */
 	const char *network;   /* --network of the build; NULL: default */
 	const char *clock_env; /* SOURCE_DATE_EPOCH seen by the step, NULL */
 };

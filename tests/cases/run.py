@@ -16,6 +16,7 @@ A case is a folder with a Dockerfile, its context, and a file `expect`; nothing 
                             tests/lib/webserver.py); $URL is its address ($HOSTPORT without http://), $OUT.requests
                             what was asked of it
   exit N                    the exit status (default 0)
+  cpu SECONDS               the build's processor time is at most that; memory MB: its resident memory too
   output TEXT               stdout or stderr contains TEXT         no-output TEXT
   file PATH [MODE [UID:GID [CONTENT]]]      dir PATH [MODE [UID:GID]]     link PATH TARGET
   char|block PATH MAJOR,MINOR               fifo PATH                     absent PATH
@@ -32,7 +33,7 @@ A case is a folder with a Dockerfile, its context, and a file `expect`; nothing 
 Without `exit N` a case must build; MODE, UID:GID may be - for any. $OUTSIDE is a folder that no build may touch: it
 holds one file, `sentinel`, and every case fails that changes anything there.
 """
-import argparse, concurrent.futures, json, os, re, shlex, shutil, subprocess, sys, tempfile
+import argparse, concurrent.futures, json, os, re, shlex, shutil, subprocess, sys, tempfile, threading
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "lib"))
@@ -157,12 +158,17 @@ class Case:
             key, _, value = kv[0].partition("=")
             environ[key] = self.expand(value)
         stdin = self.one("stdin")
-        r = subprocess.run(command + [context], cwd=self.dir, env=environ, stdout=subprocess.PIPE,
-                           stderr=subprocess.STDOUT, timeout=60,
-                           stdin=open(os.path.join(self.dir, stdin), "rb") if stdin else subprocess.DEVNULL)
-        self.text = r.stdout.decode(errors="replace")
+        p = subprocess.Popen(command + [context], cwd=self.dir, env=environ, stdout=subprocess.PIPE,
+                             stderr=subprocess.STDOUT,
+                             stdin=open(os.path.join(self.dir, stdin), "rb") if stdin else subprocess.DEVNULL)
+        timer = threading.Timer(60, p.kill)
+        timer.start()
+        self.text = p.stdout.read().decode(errors="replace")
+        _, status, self.used = os.wait4(p.pid, 0)
+        timer.cancel()
+        p.returncode = os.waitstatus_to_exitcode(status)
         want = int(self.one("exit", "0"))
-        need(r.returncode == want, "exit status %d, not %d\n%s" % (r.returncode, want, self.text[-3000:]))
+        need(p.returncode == want, "exit status %d, not %d\n%s" % (p.returncode, want, self.text[-3000:]))
         need("AddressSanitizer" not in self.text and "runtime error:" not in self.text, self.text)
         self.image = Image(self.layout) if os.path.exists(os.path.join(self.layout, "index.json")) else None
         if self.image:
@@ -184,6 +190,13 @@ class Case:
         else:
             need(words[0] in ("args", "env", "context", "stdin", "setup", "serve", "exit", "no-oracle", "no-sanitizer"),
                  "unknown statement %s" % words[0])
+
+    def check_cpu(self, seconds):
+        used = self.used.ru_utime + self.used.ru_stime
+        need(used <= float(seconds), "%.2f s of processor time" % used)
+
+    def check_memory(self, megabytes):
+        need(self.used.ru_maxrss <= int(megabytes) * 1024, "%d MB of memory" % (self.used.ru_maxrss // 1024))
 
     def check_output(self, text):
         need(text in self.text, "output lacks %r" % text)
