@@ -72,7 +72,10 @@ long proc_link(const char *path, char *out, size_t size);
 long proc_exe(int dir, const char *name, char *out, size_t size);
 
 /* cache.c */
-bool cache_find(const char *key, size_t len, char *value, size_t *value_len);
+/* The generation an entry belongs to. dots: the name goes through "..", so that a directory must
+ * not only have kept its place but still be there. */
+uint32_t cache_gen(bool dots);
+bool cache_find(const char *key, size_t len, char *value, size_t *value_len, uint32_t gen);
 void cache_add(const char *key, size_t len, const char *value, size_t value_len, uint32_t gen);
 void cache_bump(void);
 

@@ -215,6 +215,32 @@ static void text(void)
 		fclose(f);
 }
 
+/* ---- names that mean something else to each process ---- */
+
+static void own_names(void)
+{
+	struct stat st;
+	int status;
+	for (int i = 0; i < 3; i++)
+		check("own directory", stat("/proc/self/cwd/file", &st) == 0 && st.st_size == 5);
+	pid_t p = fork();
+	if (p == 0) {
+		check("chdir", chdir("/") == 0);
+		check("other directory", stat("/proc/self/cwd/file", &st) == -1);
+		check("its own", stat("/proc/self/cwd/proc", &st) == 0);
+		_exit(failures != 0);
+	}
+	check("another's directory", waitpid(p, &status, 0) == p && status == 0);
+	check("mkdir", mkdir("d", 0700) == 0);
+	for (int i = 0; i < 3; i++)
+		check("up", stat("d/../file", &st) == 0);
+	check("rmdir", rmdir("d") == 0);
+	check("up from nowhere", stat("d/../file", &st) == -1 && errno == ENOENT);
+	check("symlink", symlink("/proc", "d") == 0);
+	check("up from a link", stat("d/../file", &st) == -1 && errno == ENOENT);
+	unlink("d");
+}
+
 /* ---- a call that waits ---- */
 
 static void waiting(void)
@@ -285,7 +311,7 @@ static void other_stack(void)
 int main(int argc, char **argv)
 {
 	dir = argc > 1 ? argv[1] : ".";
-	check("chdir", chdir(dir) == 0);
+	check("chdir", chdir(dir) == 0 && mkdir("work", 0700) == 0 && chdir("work") == 0);
 	int fd = open("file", O_WRONLY | O_CREAT | O_TRUNC, 0644);
 	check("write", write(fd, "hello", 5) == 5);
 	close(fd);
@@ -294,12 +320,14 @@ int main(int argc, char **argv)
 	threads_and_signals();
 	libraries();
 	text();
+	own_names();
 	waiting();
 	other_stack();
 	cancelling();
 	threads_and_signals();
 	unlink("link");
 	unlink("file");
+	rmdir("../work");
 	if (!failures)
 		puts("ok");
 	return failures != 0;

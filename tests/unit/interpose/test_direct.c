@@ -53,7 +53,8 @@ static void run(const char *flag, const char *root, const char *program, const c
 		if (geteuid() == 0 && (setgroups(1, &user) || setgid(USER) || setuid(USER)))
 			_exit(120);
 		alarm(120); /* kept by execve; the step's own alarms replace it when they are set */
-		execl(EMU_RUN, "emu-run", "-m", "both", flag, root, program, arg, NULL);
+		execl(EMU_RUN, "emu-run", flag, "-b", "/usr:/usr", "-b", "/bin:/bin", "-b", "/lib:/lib",
+		      "-b", "/lib64:/lib64", root, program, arg, NULL);
 		_exit(121);
 	}
 	assert_int_equal(waitpid(p, &status, 0), p);
@@ -86,8 +87,11 @@ static void places(void **state)
 static void threads(void **state)
 {
 	struct world *w = *state;
-	run("-D", "/", THREADS, w->dir);
-	run("-T", "/", THREADS, w->dir);
+	char path[128];
+	snprintf(path, sizeof(path), "%s/threads", w->dir);
+	copy(THREADS, path);
+	run("-D", w->dir, "/threads", "/");
+	run("-T", w->dir, "/threads", "/");
 }
 
 int main(void)
