@@ -4,22 +4,22 @@
  *
  * A trap costs several times what most calls cost. The C library's wrappers read
  *
- *	b8 NR NR NR NR	mov $nr,%eax
+ *	b8 NR NR NR NR	mov $nr,%eax		(or bf: mov $AT_FDCWD,%edi)
  *	0f 05		syscall
  *
- * (or end with "mov $AT_FDCWD,%edi", bf instead of b8), and after some traps from the same place the mov becomes a jump to a stub, which serves the call
- * and goes on behind the syscall. The syscall itself stays, so whoever jumps to it traps as ever,
- * and a stub that does not want a call goes back to it. No thread is ever inside the mov, and the
- * five bytes are changed by one atomic store to the aligned sixteen that hold them: a thread runs
- * the old instruction or the new one. Where they do not lie in one such block, that needs a process
- * of one thread.
+ * and after some traps from one place its mov becomes a jump to a stub, which serves the call and
+ * goes on behind the syscall. The syscall itself stays: who jumps to it traps as ever, and a stub
+ * that does not want a call goes back to it. No thread is ever inside the mov. Its five bytes are
+ * changed by one atomic store to the aligned sixteen around them, so that a thread runs the old
+ * instruction or the new one; where they do not lie in one such block, only while the process has
+ * a single thread.
  *
- * Changed are private pages of the C library, the loader and static programs only, and they get
- * their protection back. The stubs are a page of the interposer's image, mapped near the place once
- * more, so that nothing is ever writable and executable but the page being patched, meanwhile.
+ * Changed are private pages of the C library, the loader and static programs, and they get their
+ * protection back. The stubs are a page of the interposer's image, mapped once more near the place:
+ * nothing is ever writable and executable but the page being patched, meanwhile.
  *
- * Signals: the trap's handler runs with all of them held. Here that is done only when the guest has
- * a handler at all (signals.c); until then none of its code can get between.
+ * Signals: a trap's handler runs with all of them held. Here that is done only once the guest has a
+ * handler (signals.c); until then none of its code can get between.
  */
 #include "patch.h"
 #include "calls.h"
@@ -65,7 +65,7 @@ static uint32_t n_texts;
 #define STUB_PAGES 4
 static uint64_t stub_page[STUB_PAGES];
 static uint32_t n_stub_pages;
-static uint32_t busy; /* somebody is patching */
+static uint32_t busy; /* somebody is patching; a child of fork() may inherit that, and will not */
 static bool off;
 static uint64_t static_entry; /* of a static program, else 0 */
 
@@ -79,7 +79,7 @@ void patch_program(uint64_t entry, bool is_static)
 
 static bool is_library(const char *path)
 {
-	static const char *const names[] = {"libc.so", "libc-2.",   "ld-linux", "ld-2.",
+	static const char *const names[] = {"libc.so", "libc-2.",   "ld-linux",	 "ld-2.",
 					    "ld-musl", "libc.musl", "libpthread"};
 	const char *name = path;
 	for (const char *p = path; *p; p++)
@@ -358,7 +358,7 @@ long direct_c(struct direct *d)
 	}
 	for (int i = 0; i < 6; i++)
 		c.a[i] = d->a[5 - i];
-	/* a cancelled thread is unwound from where it was interrupted: from the library's own code */
+	/* a cancelled thread is unwound from where it is: that must be in the library's own code */
 	bool unwound = signals_cancel() && (c.nr == SYS_openat || c.nr == SYS_open);
 	long r = unwound ? CALL_TRAP : call_serve(&c);
 	d->back = s->back;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * emu-run [-u UID[:GID]] [-b SOURCE:TARGET[:ro]]... [-m paths|ids|both] [-C DIR] [-T|-D] ROOT COMMAND...
+ * emu-run [-u UID[:GID]] [-b SOURCE:TARGET[:ro]]... [-m paths|ids|both] [-C DIR] [-T|-D] ROOT
+ *         COMMAND...
  *
  * Runs a command under the interposer with nothing else around it: no wall, no limits. -T: every
- * call by its trap; -D: not (the default). For the
- * interposer's own tests and for measuring; the sandbox does the same with its wall.
+ * call by its trap; -D: not (the default). For the interposer's own tests and for measuring; the
+ * sandbox does the same with its wall.
  */
 #include <cooper/interpose.h>
 #include <cooper/owntab.h>
@@ -147,7 +148,9 @@ static void read_options(int argc, char **argv, struct co_ip_session *s, struct 
 		} else if (o == 'b') {
 			add_mount(s, a, b, c ? CO_IPM_READONLY : 0);
 		} else if (o == 'm') {
-			s->flags &= (uint32_t)(*a == 'p' ? ~CO_IP_IDS : *a == 'i' ? ~CO_IP_PATHS : -1);
+			s->flags &= (uint32_t)(*a == 'p'   ? ~CO_IP_IDS
+					       : *a == 'i' ? ~CO_IP_PATHS
+							   : -1);
 		} else if (o == 'C') {
 			opt->dir = a;
 		} else if (o == 'T') {

@@ -32,8 +32,7 @@ struct frame {
 /* call_NAME(frame): loads everything, calls site_NAME's two instructions, stores everything. */
 #define SAVE(i) "	movups %xmm" #i ",128+16*" #i "(%rax)\n"
 #define LOAD(i) "	movups 128+16*" #i "(%rax),%xmm" #i "\n"
-#define ALL(m)                                                                                     \
-	m(0) m(1) m(2) m(3) m(4) m(5) m(6) m(7) m(8) m(9) m(10) m(11) m(12) m(13) m(14) m(15)
+#define ALL(m)	m(0) m(1) m(2) m(3) m(4) m(5) m(6) m(7) m(8) m(9) m(10) m(11) m(12) m(13) m(14) m(15)
 
 __asm__(".text\n"
 	"around:\n" /* rdi: frame, rax: site; both on the stack meanwhile */
@@ -68,31 +67,32 @@ __asm__(".text\n"
 	"	mov %rdi,0(%rax)\n	mov %rsi,8(%rax)\n	mov %rdx,16(%rax)\n"
 	"	mov %r10,24(%rax)\n	mov %r8,32(%rax)\n	mov %r9,40(%rax)\n"
 	"	mov %rbx,48(%rax)\n	mov %rbp,56(%rax)\n	mov %r12,64(%rax)\n"
-	"	mov %r13,72(%rax)\n	mov %r14,80(%rax)\n	mov %r15,88(%rax)\n" ALL(SAVE) ".set i,0\n"
-	".rept 16\n"
-	"	mov -8*i-8(%rsp),%rcx\n"
-	"	mov %rcx,384+8*i(%rax)\n"
-	".set i,i+1\n"
-	".endr\n"
-	"	pop %rdi\n	pop %r15\n	pop %r14\n	pop %r13\n	pop %r12\n"
-	"	pop %rbp\n	pop %rbx\n	ret\n"
-	".data\n	.balign 8\n"
-	"saved_site:	.quad 0\n"
-	"saved_rax:	.quad 0\n"
-	"saved_rcx:	.quad 0\n"
-	".text\n");
+	"	mov %r13,72(%rax)\n	mov %r14,80(%rax)\n	mov %r15,88(%rax)\n" ALL(
+		SAVE) ".set i,0\n"
+		      ".rept 16\n"
+		      "	mov -8*i-8(%rsp),%rcx\n"
+		      "	mov %rcx,384+8*i(%rax)\n"
+		      ".set i,i+1\n"
+		      ".endr\n"
+		      "	pop %rdi\n	pop %r15\n	pop %r14\n	pop %r13\n	pop %r12\n"
+		      "	pop %rbp\n	pop %rbx\n	ret\n"
+		      ".data\n	.balign 8\n"
+		      "saved_site:	.quad 0\n"
+		      "saved_rax:	.quad 0\n"
+		      "saved_rcx:	.quad 0\n"
+		      ".text\n");
 
 /* A place k bytes behind a multiple of 16. jump_*: into the middle, to the system call itself. */
 #define SITE(k)                                                                                    \
 	__asm__(".text\n	.balign 64\n	.skip " #k ",0x90\n"                               \
-		"site_" #k ":	mov $262,%eax\n	syscall\n"                                         \
-		"after_" #k ":	jmp site_done\n"                                                   \
+		"site_" #k ":	mov $262,%eax\n	syscall\n"                                           \
+		"after_" #k ":	jmp site_done\n"                                                    \
 		".globl call_" #k "\n"                                                             \
 		"call_" #k ":	lea site_" #k "(%rip),%rax\n"                                      \
-		"	lea after_" #k "(%rip),%rcx\n	mov %rcx,512(%rdi)\n	jmp around\n"      \
+		"	lea after_" #k "(%rip),%rcx\n	mov %rcx,512(%rdi)\n	jmp around\n"           \
 		".globl jump_" #k "\n"                                                             \
-		"jump_" #k ":	lea 1f(%rip),%rax\n"                                               \
-		"	lea after_" #k "(%rip),%rcx\n	mov %rcx,512(%rdi)\n	jmp around\n"      \
+		"jump_" #k ":	lea 1f(%rip),%rax\n"                                                 \
+		"	lea after_" #k "(%rip),%rcx\n	mov %rcx,512(%rdi)\n	jmp around\n"           \
 		"1:	mov $262,%eax\n	jmp site_" #k "+5\n");                                     \
 	void call_##k(struct frame *);                                                             \
 	void jump_##k(struct frame *);
@@ -114,7 +114,10 @@ SITE(14)
 SITE(15)
 SITE(60) /* over the end of a cache line */
 
-#define BOTH(k) {call_##k, jump_##k, k}
+#define BOTH(k)                                                                                    \
+	{                                                                                          \
+		call_##k, jump_##k, k                                                              \
+	}
 static const struct {
 	void (*call)(struct frame *), (*jump)(struct frame *);
 	int offset;

@@ -53,8 +53,8 @@ static void run(const char *flag, const char *root, const char *program, const c
 		if (geteuid() == 0 && (setgroups(1, &user) || setgid(USER) || setuid(USER)))
 			_exit(120);
 		alarm(120); /* kept by execve; the step's own alarms replace it when they are set */
-		execl(EMU_RUN, "emu-run", flag, "-b", "/usr:/usr", "-b", "/bin:/bin", "-b", "/lib:/lib",
-		      "-b", "/lib64:/lib64", root, program, arg, NULL);
+		execl(EMU_RUN, "emu-run", flag, "-b", "/usr:/usr", "-b", "/bin:/bin", "-b",
+		      "/lib:/lib", "-b", "/lib64:/lib64", root, program, arg, NULL);
 		_exit(121);
 	}
 	assert_int_equal(waitpid(p, &status, 0), p);
