@@ -93,14 +93,14 @@ struct co_exec {
 	const struct co_plan *plan;
 	const struct co_exec_opts *o;
 	struct co_arena *a;
-	struct co_owntab *owners; /* owned; NULL: the file system keeps owners */
+	struct co_owntab *owners;  /* owned; NULL: the file system keeps owners */
 	struct stage_run **stages; /* as many as plan stages; NULL where none is needed */
 	struct image_run *images;
 	struct co_sandbox *sandbox; /* opened by the first RUN */
 	struct mask_bus mask;	    /* what the sandbox talks to */
 	struct named_tree *named;   /* opened named contexts */
 	unsigned step;		    /* number of the step at work */
-	size_t inherited; /* entries of lists that stages took over from stages */
+	size_t inherited;	    /* entries of lists that stages took over from stages */
 	bool told_commit;	    /* that a new commit misses everything */
 };
 
@@ -232,6 +232,9 @@ struct mount_set {
 int mounts_open(struct co_exec *x, struct stage_run *st, const struct co_step *step,
 		struct mount_set *m, struct co_err *err) co_must_check;
 void mounts_close(struct co_exec *x, struct mount_set *m);
+/* devices.c: adds what RUN --device asks for to an opened set */
+int devices_open(struct co_exec *x, const struct co_step *step, struct mount_set *m,
+		 struct co_err *err) co_must_check;
 /* mount_cache.c: after a step that succeeded, to the shared caches that want them. */
 void mount_caches_save(struct co_exec *x, const struct co_step *step, const struct mount_set *m);
 /* Content keys of bind mounts. */
