@@ -18,6 +18,9 @@ static const struct opt build_table[] = {
 	{"platform", 0, OPT_LIST, "OS/ARCH,…", "platforms to build for (default: this machine's)",
 	 AT(platforms)},
 	{"push", 0, OPT_FLAG, NULL, "push the image under all its names", AT(push)},
+	{"late-push", 0, OPT_FLAG, NULL,
+	 "upload no layer before the whole build has succeeded (default: while later steps run)",
+	 AT(late_push)},
 	{"output", 'o', OPT_LIST, "SPEC",
 	 "type=oci|docker|tar|local,dest=PATH; DIR: its files; -: a tar on stdout", AT(outputs)},
 	{"label", 0, OPT_LIST, "KEY=VALUE", "label of the image", AT(labels)},
@@ -34,6 +37,8 @@ static const struct opt build_table[] = {
 	 AT(secrets)},
 	{"ssh", 0, OPT_LIST, "default|ID[=SOCKET]", "agent for RUN --mount=type=ssh", AT(ssh)},
 	{"no-cache", 0, OPT_FLAG, NULL, "carry every step out anew", AT(no_cache)},
+	{"no-cache-filter", 0, OPT_LIST, "STAGE,…", "carry every step of these stages out anew",
+	 AT(no_cache_filter)},
 	{"cache-from", 0, OPT_LIST, "PLACE",
 	 "look steps up there: REPOSITORY, type=registry,ref=REPOSITORY or type=local,src=DIR",
 	 AT(cache_from)},
@@ -56,8 +61,12 @@ static const struct opt build_table[] = {
 	 AT(pull)},
 	{"network", 0, OPT_TEXT, "MODE", "network of RUN: default, none or host", AT(network)},
 	{"add-host", 0, OPT_LIST, "NAME:IP", "line for /etc/hosts during RUN", AT(add_hosts)},
-	{"allow", 0, OPT_LIST, "WHAT", "allow network.host or security.insecure to the Dockerfile",
+	{"allow", 0, OPT_LIST, "WHAT",
+	 "allow network.host, security.insecure, device or device=NAME to the Dockerfile",
 	 AT(allow)},
+	{"cdi-spec-dir", 0, OPT_LIST, "DIR",
+	 "more folders with device specs for RUN --device (besides /etc/cdi, /var/run/cdi)",
+	 AT(cdi_dirs)},
 	{"jobs", 'j', OPT_COUNT, "NUMBER", "stages that run at a time (default: one a core)",
 	 AT(jobs)},
 	{"memory", 'm', OPT_TEXT, "SIZE", "memory limit of a step, for example 2g", AT(memory)},
@@ -83,8 +92,9 @@ static const struct opt build_table[] = {
 	 "host's root, processes, privileges or an engine's socket in reach: warn (default), "
 	 "refuse or off",
 	 AT(unsafe)},
-	{"timestamp", 0, OPT_TEXT, "SECONDS|context",
-	 "the time in the image (default: $SOURCE_DATE_EPOCH, else the context's commit, else 0)",
+	{"timestamp", 0, OPT_TEXT, "SECONDS|git|created|none",
+	 "the time in the image (default: $SOURCE_DATE_EPOCH, else the context's commit, else 0); "
+	 "created: as its date only, so that commits share the cache",
 	 AT(timestamp)},
 	{"compression", 0, OPT_TEXT, "NAME", "of new layers: gzip (default), zstd, uncompressed",
 	 AT(compression)},
@@ -158,16 +168,26 @@ const struct command cmd_build = {
 		  "store\n"
 		  "under the names given with -t, to the registry with --push, and to files with "
 		  "-o.\n"
-		  "An image whose user is root is refused unless --user-policy says otherwise.",
-	.examples = "  cooper build -t registry.example/app:1 --push .\n"
-		    "  cooper build -f docker/Dockerfile --build-arg VERSION=2 --target test .\n"
-		    "  cooper build --platform linux/amd64,linux/arm64 -t registry.example/app:1 "
-		    "--push .\n"
-		    "  cooper build -o type=docker,dest=app.tar -t app:1 .\n"
-		    "  cooper build -o ./rootfs .\n"
-		    "  cooper build --secret id=token,env=TOKEN --ssh default .\n"
-		    "  git archive HEAD | cooper build -t app:1 -\n"
-		    "  cooper build --check .",
+		  "An image whose user is root is refused unless --user-policy says otherwise.\n"
+		  "\n"
+		  "--timestamp is a number of seconds since 1970, or: git, the time of the commit "
+		  "that\n"
+		  "the context shows (the default where there is one); created, that time as the "
+		  "date of\n"
+		  "the image, and 0 for files, so that commits share cached layers; none, 0 for "
+		  "both.",
+	.examples =
+		"  cooper build -t registry.example/app:1 --push .\n"
+		"  cooper build -f docker/Dockerfile --build-arg VERSION=2 --target test .\n"
+		"  cooper build --timestamp=created --cache-repo registry.example/cache -t app:1 "
+		".\n"
+		"  cooper build --platform linux/amd64,linux/arm64 -t registry.example/app:1 "
+		"--push .\n"
+		"  cooper build -o type=docker,dest=app.tar -t app:1 .\n"
+		"  cooper build -o ./rootfs .\n"
+		"  cooper build --secret id=token,env=TOKEN --ssh default .\n"
+		"  git archive HEAD | cooper build -t app:1 -\n"
+		"  cooper build --check .",
 	.opts = build_table,
 	.refused = build_refused,
 	.size = sizeof(struct build_args),

@@ -85,6 +85,7 @@ static int step_key(struct co_exec *x, struct stage_run *st, const struct co_ste
 				   .n_content = w->n_content,
 				   .network = x->o->network,
 				   .epoch = x->o->layer.epoch,
+				   .set_times = x->o->epoch_of_commit,
 				   .clamp = x->o->layer.clamp};
 	co_key_step(key, &state, step, &in);
 	return 0;
@@ -174,8 +175,8 @@ int step_lookup(struct co_exec *x, struct stage_run *st, struct pending_step *p,
 		return r;
 	encoding_key(x, &p->key);
 	p->looked_up = true;
-	*hit = !x->o->no_cache && co_cache_get(x->o->cache, &p->key, &p->layer) &&
-	       encoding_fits(x, &p->layer);
+	*hit = !x->o->no_cache && !st->plan->no_cache &&
+	       co_cache_get(x->o->cache, &p->key, &p->layer) && encoding_fits(x, &p->layer);
 	explain_step(x, st, p, *hit);
 	return 0;
 }
@@ -196,4 +197,12 @@ void step_drop(struct pending_step *p)
 	if (p->has_job)
 		copy_job_close(&p->job);
 	memset(p, 0, sizeof(*p));
+}
+
+void step_drop_pending(struct stage_run *st)
+{
+	if (st->pending)
+		step_drop(st->pending);
+	free(st->pending);
+	st->pending = NULL;
 }

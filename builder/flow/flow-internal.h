@@ -10,6 +10,15 @@
 #include <cooper/lint.h>
 #include <cooper/str.h>
 #include <string.h>
+#include <sys/types.h>
+
+/* early.c */
+struct early_push {
+	struct co_layer_taker taker;
+	bool allowed, tried;
+	pid_t pid; /* 0: nobody uploads */
+	int fd;	   /* to the process that uploads */
+};
 
 struct build {
 	const struct co_build_opts *o;
@@ -26,7 +35,8 @@ struct build {
 	struct co_cache_entry *facts; /* what the gate found out; arena */
 	size_t n_facts;
 	char project[CO_DIGEST_TEXT]; /* identity, for explanations of misses */
-	bool from_places;	      /* some came from a place */
+	struct early_push early;
+	bool from_places; /* some came from a place */
 	bool pushed;
 	enum co_place place;
 	struct co_context context;
@@ -35,8 +45,12 @@ struct build {
 	char *source_name;	 /* owned */
 	struct co_dockerfile *ast;
 	struct co_findings found;
-	int64_t epoch;
-	bool as_index; /* BUILDKIT_MULTI_PLATFORM: an index even for one platform */
+	int64_t epoch;	      /* the date of the image */
+	int64_t file_epoch;   /* no file in a new layer is later */
+	int64_t commit;	      /* the context's commit time; valid with commit_known > 0 */
+	int commit_known;     /* 0: not looked for yet, > 0: there is one, < 0: there is none */
+	bool epoch_of_commit; /* file_epoch is the commit's */
+	bool as_index;	      /* BUILDKIT_MULTI_PLATFORM: an index even for one platform */
 	bool told_unused;
 	struct co_ref *refs; /* of the tags */
 	size_t n_refs;
@@ -47,7 +61,8 @@ struct build {
 /* bases.c: struct co_plan_opts.resolve. ctx is the build. */
 int base_resolve(void *ctx, const char *image, const struct co_platform *platform,
 		 const struct co_base **out, struct co_err *err);
-/* epoch.c: --timestamp, SOURCE_DATE_EPOCH, else the context's commit time, else 0. */
+/* epoch.c: --timestamp, SOURCE_DATE_EPOCH, else the context's commit time, else 0. Sets epoch,
+ * file_epoch and epoch_of_commit. */
 int epoch_choose(struct build *b, const struct co_plan *plan, struct co_err *err) co_must_check;
 /* special.c: build arguments that speak to the builder, and the syntax directive: what is not
  * carried out is refused or told. */
@@ -68,6 +83,13 @@ int finish_index(struct build *b, const struct co_descriptor *list, size_t n,
 /* user.c: POLICY when the image would run as root. image: its manifest, in the store. */
 int gate_user(struct build *b, struct co_exec *x, const struct co_built *built,
 	      const struct co_descriptor *image, struct co_err *err) co_must_check;
+/* early.c: layers are uploaded while later steps run. allow: does this plan's result let it? */
+void early_init(struct build *b);
+void early_allow(struct build *b, const struct co_plan *plan);
+/* Waits for what is being uploaded. */
+int early_finish(struct build *b, struct co_err *err) co_must_check;
+/* The build has failed: no further. */
+void early_stop(struct build *b);
 /* outputs.c: what the metadata file says of the steps is heard on the way. */
 void outputs_listen(struct build *b, struct co_bus *below);
 /* -o, and the small files. */

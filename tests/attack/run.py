@@ -235,7 +235,7 @@ def main():
     o = p.parse_args()
     o.environments = o.environments or ENVIRONMENTS
     environments.users_make()
-    subprocess.run([os.path.join(HERE, "../env/rootfs.sh")], env=dict(os.environ, COOPER_MATRIX_CACHE=o.cache), check=True)
+    subprocess.run(["bash", "-c", ". tests/env/cache.sh && make_cache"], cwd=TOP, env=dict(os.environ, COOPER_MATRIX_CACHE=o.cache), check=True)
     suite = Suite(o)
     try:
         failures = suite.run()
