@@ -124,6 +124,8 @@ static void write_step(struct co_cache *c, const struct co_cache_step *s, const 
 struct words {
 	struct co_buf *out;
 	unsigned told, more;
+	const char *changed; /* name of what has another value, the last one told */
+	unsigned other;	     /* what is new or gone */
 };
 
 static void tell(struct words *w, const char *name, const char *what)
@@ -155,6 +157,22 @@ static const char *file_change(const char *was, const char *is)
 			     : "has another owner";
 }
 
+/* One that is in both, with different values. */
+static void tell_change(struct words *w, const char *name, const char *was, const char *is)
+{
+	auto_buf text = CO_BUF_INIT(CO_BUF_SMALL);
+	w->changed = name;
+	if (*was != '=' || *is != '=') {
+		tell(w, name, file_change(was, is));
+		return;
+	}
+	co_buf_adds(&text, "changed: ");
+	co_sanitize(&text, was + 1, strnlen(was + 1, 120), false);
+	co_buf_adds(&text, " → ");
+	co_sanitize(&text, is + 1, strnlen(is + 1, 120), false);
+	tell(w, name, co_buf_str(&text));
+}
+
 static void compare(struct words *w, const struct old_step *old, const struct co_cache_step *s)
 {
 	struct pair *now = co_xcalloc(s->n + 1, sizeof(*now));
@@ -169,7 +187,8 @@ static void compare(struct words *w, const struct old_step *old, const struct co
 		else if (d > 0)
 			tell(w, old->list[k++].name, "is gone");
 		else if (strcmp(now[i].value, old->list[k].value))
-			tell(w, now[i].name, file_change(old->list[k].value, now[i].value));
+			tell_change(w, now[i].name, old->list[k].value, now[i].value);
+		w->other += d != 0;
 		if (d == 0) {
 			i++;
 			k++;
@@ -180,8 +199,17 @@ static void compare(struct words *w, const struct old_step *old, const struct co
 		co_buf_addf(w->out, "; and %u more", w->more);
 }
 
-static void why_not(struct co_cache *c, const struct co_cache_step *s, const struct old_step *old,
-		    const char *key, struct co_buf *out)
+static const struct co_cache_input *input_of(const struct co_cache_step *s, const char *name)
+{
+	for (size_t i = 0; name && i < s->n; i++)
+		if (!strcmp(s->inputs[i].name, name))
+			return &s->inputs[i];
+	return NULL;
+}
+
+static const struct co_cache_input *why_not(struct co_cache *c, const struct co_cache_step *s,
+					    const struct old_step *old, const char *key,
+					    struct co_buf *out)
 {
 	struct words w = {.out = out};
 	struct old_step was;
@@ -189,12 +217,12 @@ static void why_not(struct co_cache *c, const struct co_cache_step *s, const str
 	if (old->text && !strcmp(old->key, key)) {
 		co_buf_adds(out, "nothing changed, but its layer is no longer kept (cleaned up, "
 				 "too old or lost)");
-		return;
+		return NULL;
 	}
 	if (old->text)
 		compare(&w, old, s);
 	if (w.told)
-		return;
+		return w.told == 1 && !w.other ? input_of(s, w.changed) : NULL;
 	step_path(s, true, path, sizeof(path));
 	bool known = read_step(c, path, &was);
 	if (old->text) {
@@ -206,19 +234,22 @@ static void why_not(struct co_cache *c, const struct co_cache_step *s, const str
 		co_buf_adds(out, "no earlier build of this step is known here");
 	}
 	old_release(&was);
+	return NULL;
 }
 
-void co_cache_explain(struct co_cache *c, const struct co_cache_step *s, bool hit,
-		      struct co_buf *why)
+const struct co_cache_input *co_cache_explain(struct co_cache *c, const struct co_cache_step *s,
+					      bool hit, struct co_buf *why)
 {
+	const struct co_cache_input *only = NULL;
 	char path[120], key[CO_DIGEST_TEXT];
 	struct old_step old;
 	co_digest_hex(&s->key, key);
 	step_path(s, false, path, sizeof(path));
 	bool known = read_step(c, path, &old);
 	if (!hit)
-		why_not(c, s, &old, key, why);
+		only = why_not(c, s, &old, key, why);
 	if (!known || strcmp(old.key, key))
 		write_step(c, s, key);
 	old_release(&old);
+	return only;
 }

@@ -89,8 +89,9 @@ static const struct opt build_table[] = {
 	 "host's root, processes, privileges or an engine's socket in reach: warn (default), "
 	 "refuse or off",
 	 AT(unsafe)},
-	{"timestamp", 0, OPT_TEXT, "SECONDS|context",
-	 "the time in the image (default: $SOURCE_DATE_EPOCH, else the context's commit, else 0)",
+	{"timestamp", 0, OPT_TEXT, "SECONDS|git|created|none",
+	 "the time in the image (default: $SOURCE_DATE_EPOCH, else the context's commit, else 0); "
+	 "created: as its date only, so that commits share the cache",
 	 AT(timestamp)},
 	{"compression", 0, OPT_TEXT, "NAME", "of new layers: gzip (default), zstd, uncompressed",
 	 AT(compression)},
@@ -164,16 +165,26 @@ const struct command cmd_build = {
 		  "store\n"
 		  "under the names given with -t, to the registry with --push, and to files with "
 		  "-o.\n"
-		  "An image whose user is root is refused unless --user-policy says otherwise.",
-	.examples = "  cooper build -t registry.example/app:1 --push .\n"
-		    "  cooper build -f docker/Dockerfile --build-arg VERSION=2 --target test .\n"
-		    "  cooper build --platform linux/amd64,linux/arm64 -t registry.example/app:1 "
-		    "--push .\n"
-		    "  cooper build -o type=docker,dest=app.tar -t app:1 .\n"
-		    "  cooper build -o ./rootfs .\n"
-		    "  cooper build --secret id=token,env=TOKEN --ssh default .\n"
-		    "  git archive HEAD | cooper build -t app:1 -\n"
-		    "  cooper build --check .",
+		  "An image whose user is root is refused unless --user-policy says otherwise.\n"
+		  "\n"
+		  "--timestamp is a number of seconds since 1970, or: git, the time of the commit "
+		  "that\n"
+		  "the context shows (the default where there is one); created, that time as the "
+		  "date of\n"
+		  "the image, and 0 for files, so that commits share cached layers; none, 0 for "
+		  "both.",
+	.examples =
+		"  cooper build -t registry.example/app:1 --push .\n"
+		"  cooper build -f docker/Dockerfile --build-arg VERSION=2 --target test .\n"
+		"  cooper build --timestamp=created --cache-repo registry.example/cache -t app:1 "
+		".\n"
+		"  cooper build --platform linux/amd64,linux/arm64 -t registry.example/app:1 "
+		"--push .\n"
+		"  cooper build -o type=docker,dest=app.tar -t app:1 .\n"
+		"  cooper build -o ./rootfs .\n"
+		"  cooper build --secret id=token,env=TOKEN --ssh default .\n"
+		"  git archive HEAD | cooper build -t app:1 -\n"
+		"  cooper build --check .",
 	.opts = build_table,
 	.refused = build_refused,
 	.size = sizeof(struct build_args),

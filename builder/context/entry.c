@@ -89,7 +89,7 @@ static int finish(struct copier *x, int from, const char *from_name, int fd, con
 		return r;
 	if (from >= 0)
 		copy_xattrs(x, from, from_name, fd, name);
-	if (co_root_set_mtime(x->dest, fd, name, m->mtime) < 0)
+	if (co_root_set_mtime(x->dest, fd, name, x->src->has_mtime ? x->src->mtime : m->mtime) < 0)
 		return co_fail_sys(x->err, "set the time");
 	return 0;
 }

@@ -101,6 +101,7 @@ struct co_exec {
 	struct named_tree *named;   /* opened named contexts */
 	unsigned step;		    /* number of the step at work */
 	size_t inherited;	    /* entries of lists that stages took over from stages */
+	bool told_commit;	    /* that a new commit misses everything */
 };
 
 /* What readers of images take (cooper too), and what a build may copy from stage to stage. */
@@ -193,6 +194,8 @@ int copy_job_run(struct co_exec *x, struct stage_run *st, const struct co_step *
 		 struct copy_job *job, const struct co_root *root,
 		 struct co_err *err) co_must_check;
 void copy_job_close(struct copy_job *job);
+/* Files of a context get the commit's time, when that is the build's. */
+void source_times(const struct co_exec *x, struct co_copy_source *s);
 /* op_add.c: remote sources of ADD. */
 int add_remote(struct co_exec *x, const struct co_step *step, const char *source,
 	       struct copy_job *job, struct co_err *err) co_must_check;

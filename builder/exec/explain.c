@@ -5,7 +5,9 @@
  */
 #include "exec-internal.h"
 
-#define FILES_MAX 20000
+#define FILES_MAX   20000
+#define COMMIT_TIME "the commit time"
+#define SHARE_HINT  "--timestamp=created shares the cache across commits"
 
 static struct co_cache_input *add(struct co_exec *x, struct pending_step *p, const char *name)
 {
@@ -131,6 +133,17 @@ static const char *stage_name(struct co_exec *x, const struct stage_run *st)
 				   : co_arena_printf(x->a, "%u", st->plan->index);
 }
 
+/* Every commit makes every step run: who wonders has to be told how it can be otherwise. */
+static void explain_commit(struct co_exec *x, const struct co_cache_input *only, struct co_buf *why)
+{
+	if (!only || strcmp(only->name, COMMIT_TIME) != 0 || x->o->no_cache)
+		return;
+	if (!x->told_commit)
+		co_note(x->o->bus, "%s, so no step is cached; " SHARE_HINT, co_buf_str(why));
+	x->told_commit = true;
+	co_buf_adds(why, "; " SHARE_HINT);
+}
+
 void explain_step(struct co_exec *x, struct stage_run *st, struct pending_step *p, bool hit)
 {
 	char platform[128], epoch[40];
@@ -145,8 +158,10 @@ void explain_step(struct co_exec *x, struct stage_run *st, struct pending_step *
 	add_text(x, p, "USER", st->config.user);
 	add_text(x, p, "the platform",
 		 co_platform_str(&st->config.platform, platform, sizeof(platform)));
-	snprintf(epoch, sizeof(epoch), "%lld", (long long)x->o->layer.epoch);
-	add_text(x, p, "the time for files (--timestamp, SOURCE_DATE_EPOCH or the commit)", epoch);
+	add(x, p,
+	    x->o->epoch_of_commit ? COMMIT_TIME
+				  : "the time for files (--timestamp or SOURCE_DATE_EPOCH)")
+		->value = co_arena_printf(x->a, "=%lld", (long long)x->o->layer.epoch);
 	snprintf(epoch, sizeof(epoch), "%d %d", (int)x->o->layer.compression, x->o->layer.level);
 	add_text(x, p, "--compression", epoch);
 	if (p->step.op == CO_OP_RUN)
@@ -163,9 +178,10 @@ void explain_step(struct co_exec *x, struct stage_run *st, struct pending_step *
 				  .key = p->key};
 	for (size_t i = 0; i < st->next; i++)
 		s.nth += !strcmp(st->plan->insns[i]->original, s.text);
-	co_cache_explain(x->o->cache, &s, hit, &why);
+	const struct co_cache_input *only = co_cache_explain(x->o->cache, &s, hit, &why);
 	if (hit)
 		return;
+	explain_commit(x, only, &why);
 	co_emit(x->o->bus, (struct co_event){.kind = CO_EV_CACHE,
 					     .step = (int)x->step,
 					     .count = (int)x->plan->n_steps,

@@ -13,6 +13,16 @@ static struct co_copy_source *add_source(struct co_exec *x, struct copy_job *job
 	return s;
 }
 
+/* A checkout's times are those of the checkout, or of the last edit: what is committed has its
+ * commit's, as it has in a context that is a git URL. */
+void source_times(const struct co_exec *x, struct co_copy_source *s)
+{
+	if (!x->o->epoch_of_commit || s->keep_owner)
+		return;
+	s->has_mtime = true;
+	s->mtime = (struct timespec){.tv_sec = (time_t)x->o->layer.epoch};
+}
+
 static void add_bodies(struct co_exec *x, const struct co_step *step, struct copy_job *job)
 {
 	for (size_t i = 0; i < step->n_bodies; i++) {
@@ -61,6 +71,7 @@ static int add_local(struct co_exec *x, struct stage_run *st, const struct co_st
 		s->root = tree.root;
 		s->ignore = tree.ignore;
 		s->keep_owner = tree.keep_owner;
+		source_times(x, s);
 		s->pattern = source;
 	}
 	return 0;

@@ -78,6 +78,7 @@ static int from_context(struct co_exec *x, struct stage_run *st, struct co_err *
 		return r;
 	struct co_copy_source src = {
 		.root = tree.root, .ignore = tree.ignore, .pattern = ".", .fd = -1};
+	source_times(x, &src);
 	struct co_copy copy = {.sources = &src, .n_sources = 1, .dest = "/", .bus = x->o->bus};
 	r = co_copy_run(&copy, root, err);
 	struct co_layer layer;
@@ -88,7 +89,7 @@ static int from_context(struct co_exec *x, struct stage_run *st, struct co_err *
 	stage_add_layer(x, st, &layer);
 	/* as many filled history entries as layers: image-spec config.md */
 	char when[40];
-	co_rfc3339(x->o->layer.epoch, when, sizeof(when));
+	co_rfc3339(x->o->date, when, sizeof(when));
 	co_history_add(&st->config, x->a,
 		       co_arena_printf(x->a, "FROM %s # build context", st->plan->ast->base), false,
 		       co_arena_strdup(x->a, when));

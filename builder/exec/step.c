@@ -85,6 +85,7 @@ static int step_key(struct co_exec *x, struct stage_run *st, const struct co_ste
 				   .n_content = w->n_content,
 				   .network = x->o->network,
 				   .epoch = x->o->layer.epoch,
+				   .set_times = x->o->epoch_of_commit,
 				   .clamp = x->o->layer.clamp};
 	co_key_step(key, &state, step, &in);
 	return 0;

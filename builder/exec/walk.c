@@ -80,7 +80,7 @@ int walk_apply(struct co_exec *x, struct stage_run *st, const struct co_step *st
 		return step_fail_at(x, step, err);
 	if (step->created_by) {
 		char when[40];
-		co_rfc3339(x->o->layer.epoch, when, sizeof(when));
+		co_rfc3339(x->o->date, when, sizeof(when));
 		co_history_add(&st->config, x->a, step->created_by, !step->layer,
 			       co_arena_strdup(x->a, when));
 	}

@@ -81,21 +81,46 @@ static int from_remote(struct build *b, const struct co_plan *plan, const char *
 	return r < 0 ? co_wrap(err, "SOURCE_DATE_EPOCH=%s", name) : 0;
 }
 
-int epoch_choose(struct build *b, const struct co_plan *plan, struct co_err *err)
+/* ---- the commit ---- */
+
+/* A context by a git URL knows its commit; a directory may lie in a work tree. */
+static void find_commit(struct build *b, bool needed)
 {
-	const char *text = b->o->epoch;
-	if (!text)
-		text = from_args(b);
-	if (!text)
-		text = getenv("SOURCE_DATE_EPOCH");
-	if (!text)
-		text = from_globals(plan);
-	b->epoch = b->has_context && b->context.epoch >= 0 ? b->context.epoch : 0;
-	if (!text || !*text || !strcmp(text, "context"))
+	struct co_err err = CO_ERR_INIT;
+	int r = 0;
+	if (b->commit_known)
+		return;
+	if (b->has_context && b->context.epoch >= 0) {
+		b->commit = b->context.epoch;
+		r = 1;
+	} else if (b->has_context && !b->context.temporary) {
+		r = co_git_commit_time(&b->commit, b->context.root.fd, &err);
+	}
+	b->commit_known = r > 0 ? 1 : -1;
+	if (r < 0 && needed)
+		co_warn(b->bus, "NoCommitTime",
+			"the time of the context's commit can not be read (%s): 0 is taken; "
+			"--timestamp sets another",
+			err.msg);
+}
+
+static int from_commit(struct build *b, bool must, struct co_err *err)
+{
+	find_commit(b, true);
+	b->epoch = b->commit_known > 0 ? b->commit : 0;
+	if (b->commit_known > 0 || !must)
 		return 0;
+	co_fail(err, CO_E_NOT_FOUND, "--timestamp=git: the context has no commit");
+	return co_hint(err, "give the seconds, or leave the flag out: without a commit the time "
+			    "is 0");
+}
+
+static int from_text(struct build *b, const struct co_plan *plan, const char *text,
+		     struct co_err *err)
+{
+	bool found;
 	if (co_parse_i64(text, &b->epoch) && b->epoch >= 0)
 		return 0;
-	bool found;
 	int r = from_remote(b, plan, text, &found, err);
 	if (r < 0 || found)
 		return r;
@@ -103,4 +128,39 @@ int epoch_choose(struct build *b, const struct co_plan *plan, struct co_err *err
 	return co_hint(err,
 		       "it is a number of seconds since 1970-01-01, \"context\", or the name of "
 		       "a context or stage that is one remote file or repository");
+}
+
+/* Words of --timestamp only: stages may have these names. */
+static int choose(struct build *b, const struct co_plan *plan, struct co_err *err)
+{
+	const char *text = b->o->epoch;
+	if (text && !strcmp(text, "none")) {
+		b->epoch = 0;
+		return 0;
+	}
+	if (text && !strcmp(text, "git"))
+		return from_commit(b, true, err);
+	if (!text || !strcmp(text, "created"))
+		text = from_args(b);
+	if (!text)
+		text = getenv("SOURCE_DATE_EPOCH");
+	if (!text)
+		text = from_globals(plan);
+	if (!text || !*text || !strcmp(text, "context"))
+		return from_commit(b, false, err);
+	return from_text(b, plan, text, err);
+}
+
+int epoch_choose(struct build *b, const struct co_plan *plan, struct co_err *err)
+{
+	int r = choose(b, plan, err);
+	if (r < 0)
+		return r;
+	/* layers that many commits share have a time that does not follow them */
+	bool date_only = b->o->epoch && !strcmp(b->o->epoch, "created");
+	b->file_epoch = date_only ? 0 : b->epoch;
+	/* however the time was given: the same time gives the same image */
+	find_commit(b, false);
+	b->epoch_of_commit = !date_only && b->commit_known > 0 && b->commit == b->epoch;
+	return 0;
 }

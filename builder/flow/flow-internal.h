@@ -32,8 +32,12 @@ struct build {
 	char *source_name;	 /* owned */
 	struct co_dockerfile *ast;
 	struct co_findings found;
-	int64_t epoch;
-	bool as_index; /* BUILDKIT_MULTI_PLATFORM: an index even for one platform */
+	int64_t epoch;	      /* the date of the image */
+	int64_t file_epoch;   /* no file in a new layer is later */
+	int64_t commit;	      /* the context's commit time; valid with commit_known > 0 */
+	int commit_known;     /* 0: not looked for yet, > 0: there is one, < 0: there is none */
+	bool epoch_of_commit; /* file_epoch is the commit's */
+	bool as_index;	      /* BUILDKIT_MULTI_PLATFORM: an index even for one platform */
 	bool told_unused;
 	struct co_ref *refs; /* of the tags */
 	size_t n_refs;
@@ -44,7 +48,8 @@ struct build {
 /* bases.c: struct co_plan_opts.resolve. ctx is the build. */
 int base_resolve(void *ctx, const char *image, const struct co_platform *platform,
 		 const struct co_base **out, struct co_err *err);
-/* epoch.c: --timestamp, SOURCE_DATE_EPOCH, else the context's commit time, else 0. */
+/* epoch.c: --timestamp, SOURCE_DATE_EPOCH, else the context's commit time, else 0. Sets epoch,
+ * file_epoch and epoch_of_commit. */
 int epoch_choose(struct build *b, const struct co_plan *plan, struct co_err *err) co_must_check;
 /* special.c: build arguments that speak to the builder, and the syntax directive: what is not
  * carried out is refused or told. */

@@ -40,6 +40,7 @@ enum tag {
 	T_SOURCE = 38,
 	T_HOSTNAME = 39,
 	T_BODY = 40,
+	T_SET_TIMES = 41,
 };
 
 static void add_str(struct co_hash *h, enum tag tag, const char *s)
@@ -197,6 +198,8 @@ void co_key_step(struct co_digest *out, const struct co_digest *state, const str
 		add_digest(h, T_CONTENT, &in->content[i]);
 	if (in->clamp)
 		add_u64(h, T_EPOCH, (uint64_t)in->epoch);
+	if (in->set_times && (s->op == CO_OP_COPY || s->op == CO_OP_ADD))
+		add_u64(h, T_SET_TIMES, 1);
 	add_str(h, T_ENV, in->clock_env);
 	co_hash_done(h, out);
 }

@@ -57,8 +57,8 @@ static const char *by_attribute(const char *attribute)
 		{"link target", "a version or a random name is in the target"},
 		{"extended attributes", "the file system of one build does not keep them, or a "
 					"label of the machine came along"},
-		{"time", "the builds had another SOURCE_DATE_EPOCH, or the step sets a time before "
-			 "it by itself"},
+		{"time", "the builds had another SOURCE_DATE_EPOCH or --timestamp (created leaves "
+			 "files at 1970), or the step sets a time before it by itself"},
 		{"compression", "the same content packed by another program, version or level; "
 				"--compression and --compression-level choose"},
 		{"archive format", "the same entries in another order or form: another builder "

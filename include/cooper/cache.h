@@ -74,7 +74,8 @@ bool co_cache_wants_mounts(const struct co_cache *c);
  * again. Never fails: what does not work is a warning. */
 void co_cache_mount_save(struct co_cache *c, const char *id, const struct co_root *dir);
 
-/* What went into a step's key, by name; values are compared, and kept in the store. */
+/* What went into a step's key, by name; values are compared, and kept in the store. One that begins
+ * with "=" may be shown. */
 struct co_cache_input {
 	const char *name, *value;
 };
@@ -87,9 +88,9 @@ struct co_cache_step {
 	struct co_digest key;
 };
 /* Compares with the last build of the project here and remembers; of a miss, why gets the reason in
- * words. */
-void co_cache_explain(struct co_cache *c, const struct co_cache_step *s, bool hit,
-		      struct co_buf *why);
+ * words. Returns the one input that has another value, when that is all that differs, or NULL. */
+const struct co_cache_input *co_cache_explain(struct co_cache *c, const struct co_cache_step *s,
+					      bool hit, struct co_buf *why);
 
 /* ---- at its end ---- */
 struct co_cache_entry {

@@ -61,6 +61,7 @@ struct co_copy_source {
 	size_t content_len;
 	int fd;		       /* a downloaded file: pattern names it; -1 if unused */
 	struct timespec mtime; /* of inline content and downloads */
+	bool has_mtime;	       /* of everything in the tree too, instead of its own */
 	uint32_t mode;	       /* 0644 inline, 0600 downloads */
 };
 enum co_unpack_choice { CO_UNPACK_NEVER, CO_UNPACK_AUTO, CO_UNPACK_ALWAYS };

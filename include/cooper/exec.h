@@ -27,6 +27,8 @@ struct co_exec_opts {
 	enum co_place place;
 	const char *sandbox; /* name, NULL: auto; opened when the first RUN needs it */
 	const char *rootfs_backend;
+	int64_t date;	      /* of the history's entries */
+	bool epoch_of_commit; /* layer.epoch is the context's commit time: its files get it */
 	struct co_layer_opts layer;
 	struct co_layer_limits layer_limits;
 	bool no_cache;

@@ -34,6 +34,11 @@ struct co_git_opts {
 };
 int co_fetch_git(struct co_context *out, struct co_store *s, const char *url,
 		 const struct co_git_opts *opts, char commit[65], struct co_err *err) co_must_check;
+/* When the commit was made that is checked out in the git work tree which the directory lies in
+ * (found as git finds it: upwards, on one file system; GIT_DIR and its like do not count). Reads
+ * the repository itself: no program is run. 1: *out is set; 0: no work tree, or nothing committed
+ * yet; <0: it can not be read. */
+int co_git_commit_time(int64_t *out, int dirfd, struct co_err *err) co_must_check;
 /* --build-context and CONTEXT arguments: directory, tar file, "-" (stdin), git URL, http(s). What
  * comes from stdin or http and is no archive is a Dockerfile, and the context is empty. opts may be
  * NULL. */

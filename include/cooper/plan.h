@@ -179,6 +179,7 @@ struct co_key_inputs {
 	size_t n_content;
 	int64_t epoch;
 	bool clamp;
+	bool set_times;	       /* files of contexts get the epoch, whatever they had */
 	const char *network;   /* --network of the build; NULL: default */
 	const char *clock_env; /* SOURCE_DATE_EPOCH seen by the step, NULL */
 };

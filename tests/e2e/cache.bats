@@ -458,6 +458,46 @@ why() { grep 'not cached:' <<<"$1"; }
 	grep '"event":"cache"' <<<"$output" | jq -s -e 'any(.rule == "CacheMiss" and (.text | contains("file file changed")) and .step > 1)'
 }
 
+commit() {
+	git -C app add . && GIT_COMMITTER_DATE="$1 +0000" git -C app -c user.name=a -c user.email=a commit -qm x --allow-empty
+}
+
+@test "a new commit: every step runs, and it is said why and what helps" {
+	project
+	git init -q app
+	commit 1700000000
+	run -0 build
+	[ "$(grep -c 'the commit time' <<<"$output")" = 0 ]
+	run -0 build
+	[ "$(cached_steps "$output")" = 3 ]
+	commit 1700001000
+	run -0 build --explain-cache
+	[ "$(cached_steps "$output")" = 0 ]
+	[ "$(grep -c 'the commit time changed: 1700000000 → 1700001000, so no step is cached; --timestamp=created' <<<"$output")" = 1 ]
+	why "$output" | grep 'RUN echo' | grep -q 'the commit time changed: 1700000000 → 1700001000; --timestamp=created'
+	# when something else changed as well, that is the reason
+	commit 1700002000
+	sed -i 's/echo first/echo 1st/' app/Dockerfile
+	run -0 build
+	[ "$(grep -c 'so no step is cached' <<<"$output")" = 0 ]
+}
+
+@test "commits share the cache with --timestamp=created, on another machine too" {
+	project
+	git init -q app
+	commit 1700000000
+	run -0 build --timestamp=created --cache-repo "$CACHE"
+	commit 1700001000
+	machine two
+	run -0 build --timestamp=created --cache-repo "$CACHE" -t x:1
+	[ "$(cached_steps "$output")" = 3 ]
+	[ "$("$COOPER" inspect x:1 | jq -r '.. | .created? // empty' | head -1)" = 2023-11-14T22:30:00Z ]
+	cp digest warm
+	# the same from nothing
+	run -0 build --timestamp=created --cache-repo "$CACHE"
+	cmp digest warm
+}
+
 @test "values do not get into the store by explanations" {
 	project
 	sed -i '2i ARG TOKEN' app/Dockerfile

@@ -124,6 +124,11 @@ static void test_run(void **state)
 	assert_true(same(key_of(&t, &in), key_of(&s, &none)));
 	/* a time given is not the same as none */
 	assert_false(same(base, key_of(&s, &epoch)));
+	/* a copy gives the commit's time to old files too; a command is not concerned */
+	struct co_key_inputs commit = {.clamp = true, .set_times = true};
+	struct co_step copy = {.op = CO_OP_COPY, .dest = "/d"};
+	assert_false(same(key_of(&copy, &epoch), key_of(&copy, &commit)));
+	assert_true(same(key_of(&s, &epoch), key_of(&s, &commit)));
 	t = s;
 	t.title = "another title";
 	t.pos.line = 7;

@@ -191,7 +191,7 @@ static void ends(struct world *w, const struct kind *k, struct outcome *o)
 	j = (struct job){.script = "yes", .run = {.output = 100000}};
 	finish(start(w, k, &j, o));
 	assert_true(o->res.output_cut);
-	sh(w, "rm -rf /tmp/.cooper-*");
+	sh(w, "rm -rf /tmp/.cooper-* /dev/shm/.cooper-*");
 }
 
 static struct co_mount_op ops[4];
