@@ -332,7 +332,7 @@ def main():
     if opts.sandbox:
         cases = [c for c in cases if opts.sandbox not in [w[0] for w in c.all("no-sandbox")]]
     failed = 0
-    with tempfile.TemporaryDirectory(prefix="cooper-cases-") as store:
+    with tempfile.TemporaryDirectory(prefix="cooper-cases-", ignore_cleanup_errors=True) as store:
         os.environ["COOPER_ROOT"] = os.path.join(store, "store")
         if opts.sandbox:
             opts.cooper = with_sandbox(store, opts)
@@ -343,6 +343,9 @@ def main():
                     failed += 1
                     print("not ok %s\n    %s" % (case.name, why.rstrip().replace("\n", "\n    ")), flush=True)
         subprocess.run(["chmod", "-R", "u+rwx", store], stderr=subprocess.DEVNULL)
+        if os.geteuid() != 0:  # what belongs to subordinate ids
+            subprocess.run(["unshare", "--user", "--map-root-user", "--map-auto", "rm", "-rf",
+                            os.path.join(store, "store")], stderr=subprocess.DEVNULL)
     print("%d passed, %d failed, %d not for this user or sandbox" % (len(cases) - failed, failed, chosen - len(cases)))
     return 1 if failed or not cases else 0
 
