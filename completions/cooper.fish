@@ -28,6 +28,7 @@ complete -c cooper -n '__fish_seen_subcommand_from build' -l build-arg -x -d 'va
 complete -c cooper -n '__fish_seen_subcommand_from build' -l target -x -d 'build up to this stage'
 complete -c cooper -n '__fish_seen_subcommand_from build' -l platform -x -d 'platforms to build for (default: this machine'\''s)'
 complete -c cooper -n '__fish_seen_subcommand_from build' -l push -d 'push the image under all its names'
+complete -c cooper -n '__fish_seen_subcommand_from build' -l late-push -d 'upload no layer before the whole build has succeeded (default: while later steps run)'
 complete -c cooper -n '__fish_seen_subcommand_from build' -l output -s o -r -d 'type=oci|docker|tar|local,dest=PATH; DIR: its files; -: a tar on stdout'
 complete -c cooper -n '__fish_seen_subcommand_from build' -l label -x -d 'label of the image'
 complete -c cooper -n '__fish_seen_subcommand_from build' -l annotation -x -d 'annotation of the manifest'

@@ -474,6 +474,7 @@ int build_opts_make(struct co_build_opts *out, struct build_call *call, struct c
 				      .dockerfile = a->file,
 				      .target = a->target,
 				      .push = a->push,
+				      .late_push = a->late_push,
 				      .pull = a->pull,
 				      .no_cache = a->no_cache,
 				      .squash = a->squash,

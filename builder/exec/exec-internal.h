@@ -53,6 +53,7 @@ struct stage_run {
 	bool cmd_set;
 	bool begun; /* its FROM line was carried out */
 	bool done;
+	size_t offered;	     /* how many layers the taker of layers was offered */
 	unsigned first_step; /* number of its FROM line */
 	size_t next;	     /* instruction to walk next */
 	int64_t step_start;
@@ -100,6 +101,7 @@ struct co_exec {
 	struct mask_bus mask;	    /* what the sandbox talks to */
 	struct named_tree *named;   /* opened named contexts */
 	unsigned step;		    /* number of the step at work */
+	bool working;		    /* something is carried out, not only looked up */
 	size_t inherited;	    /* entries of lists that stages took over from stages */
 	bool told_commit;	    /* that a new commit misses everything */
 };
@@ -118,6 +120,10 @@ int stage_materialise(struct co_exec *x, struct stage_run *st, struct co_err *er
 int stage_fetch(struct co_exec *x, struct stage_run *st, bool even_unpacked,
 		struct co_err *err) co_must_check;
 void stage_add_entry(struct co_exec *x, struct stage_run *st, const struct co_cache_entry *e);
+/* Is it a part of what the target stands on? */
+bool stage_in_result(const struct co_exec *x, const struct stage_run *st);
+/* Gives layers of the result that are here to who wants them early. */
+void stage_offer(struct co_exec *x, struct stage_run *st);
 void stage_close(struct stage_run *st);
 
 /* origin.c */

@@ -124,6 +124,8 @@ static int one_step(struct co_exec *x, struct stage_run *st, bool cached_only, s
 	if (!r && step->layer && !hit && !p->apart)
 		st->fs_layers = st->n_layers;
 	if (!r)
+		stage_offer(x, st);
+	if (!r)
 		r = walk_apply(x, st, step, err);
 	emit_done(x, st, r == 0, hit);
 	step_drop_pending(st);

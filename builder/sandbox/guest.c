@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -63,12 +64,15 @@ static int fill_paths(struct guest *g, struct co_err *err)
 	return r;
 }
 
+/* For finding out whether calls without a trap are to blame for something (docs/interposer.md). */
+#define TRAP_ONLY "COOPER_TRAP_ONLY"
+
 static int fill(struct guest *g, uint32_t flags, struct co_err *err)
 {
 	struct step *st = g->st;
 	struct co_ip_session *s = g->session;
 	*s = (struct co_ip_session){.magic = CO_IP_MAGIC,
-				    .flags = flags,
+				    .flags = flags | (getenv(TRAP_ONLY) ? CO_IP_TRAP_ONLY : 0),
 				    .real_uid = getuid(),
 				    .real_gid = getgid(),
 				    .umask = 022};
@@ -121,6 +125,18 @@ static int put(int fd, int number)
 	return dup2(fd, number) < 0 ? -1 : 0;
 }
 
+/* A number that is kept but has no use here: empty, the step's own files would get it, and could
+ * not use them. Nothing can be mapped or reached through it. */
+static int fill_number(int number)
+{
+	int fd = eventfd(0, 0);
+	if (fd == number)
+		return 0;
+	int r = fd < 0 ? -1 : put(fd, number);
+	co_close_fd(&fd);
+	return r;
+}
+
 int guest_place(const struct guest *g)
 {
 	const struct co_ip_session *s = g->session;
@@ -129,14 +145,14 @@ int guest_place(const struct guest *g)
 	/* a directory of the outside never goes into a step with a root of its own */
 	if (s->flags & CO_IP_PATHS && put(g->st->root->fd, base + CO_IPF_ROOT) < 0)
 		return -1;
-	if (!(s->flags & CO_IP_PATHS))
-		close(base + CO_IPF_ROOT);
+	if (!(s->flags & CO_IP_PATHS) && fill_number(base + CO_IPF_ROOT) < 0)
+		return -1;
 	if (put(g->session_fd, base + CO_IPF_SESSION) < 0 || put(g->image, base + CO_IPF_IMAGE) < 0)
 		return -1;
 	if (tab && put(co_owntab_fd(tab), base + CO_IPF_TABLE) < 0)
 		return -1;
-	if (!tab)
-		close(base + CO_IPF_TABLE);
+	if (!tab && fill_number(base + CO_IPF_TABLE) < 0)
+		return -1;
 	for (uint32_t i = 0; i < s->n_mounts; i++)
 		if (put(g->mounts[i], s->mounts[i].fd) < 0)
 			return -1;

@@ -74,7 +74,8 @@ struct co_sandbox;
 /* What a probe found, for `cooper doctor` and for the one line that says why. */
 struct co_probe {
 	bool usable;
-	char answer[256]; /* "user namespace: ok" / "unshare: Operation not permitted" */
+	enum co_place place; /* where it would work */
+	char answer[256];    /* "user namespace: ok" / "unshare: Operation not permitted" */
 	char cure[256];
 };
 struct co_sandbox_ops {

@@ -8,7 +8,7 @@ set -euo pipefail
 dir=$1
 shift
 packages="libc6-dev linux-libc-dev libarchive-dev libssl-dev libcurl4-openssl-dev libjansson-dev libzstd-dev
-zlib1g-dev libdeflate-dev libseccomp-dev libcmocka-dev busybox-static $*"
+zlib1g-dev libdeflate-dev libseccomp-dev libcmocka-dev busybox-static uidmap attr $*"
 stamp=$dir/.packages
 [ "$(cat "$stamp" 2>/dev/null)" != "$packages" ] || exit 0
 
