@@ -2,7 +2,7 @@
 # Installs what the tests need and passes them all: gcc and clang without a warning, unit tests, style, file-based
 # cases and end-to-end tests with real tools, then unit tests and cases again under ASan, UBSan and LSan.
 #
-#   tests/all.sh [gcc|clang|asan|cases|e2e|attack|matrix|quickstart]...     default: all of them, in this order
+#   tests/all.sh [gcc|clang|asan|cases|e2e|attack|matrix|cpython|quickstart]...     default: all of them, in this order
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . tests/lib/packages.sh
@@ -40,13 +40,14 @@ run_cases() { python3 tests/cases/run.py; }
 run_e2e() { bats --print-output-on-failure tests/e2e; }
 run_attack() { python3 tests/attack/run.py; }
 run_matrix() { tests/env/matrix.sh; }
+run_cpython() { tests/env/cpython.sh; }
 run_quickstart() { tests/quickstart.sh; }
 
 say "packages"
 # shellcheck disable=SC2086
 install_packages $BUILD_PACKAGES $RUN_PACKAGES $TEST_PACKAGES
 
-[ $# -gt 0 ] || set -- gcc clang cases e2e attack matrix asan quickstart
+[ $# -gt 0 ] || set -- gcc clang cases e2e attack matrix cpython asan quickstart
 for part in "$@"; do
 	say "$part"
 	start=$SECONDS

@@ -9,7 +9,7 @@ struct build_args {
 	struct common_opts common;
 	struct progress_opts progress;
 	struct text_list tags, build_args, labels, annotations, contexts, platforms, outputs;
-	struct text_list secrets, ssh, add_hosts, allow;
+	struct text_list secrets, ssh, add_hosts, allow, cdi_dirs, no_cache_filter;
 	const char *file, *target, *iidfile, *metadata_file, *digest_file;
 	const char *network, *memory, *cpus, *timeout, *output_limit, *sandbox, *user_policy,
 		*unsafe;

@@ -238,6 +238,9 @@ struct mount_set {
 int mounts_open(struct co_exec *x, struct stage_run *st, const struct co_step *step,
 		struct mount_set *m, struct co_err *err) co_must_check;
 void mounts_close(struct co_exec *x, struct mount_set *m);
+/* devices.c: adds what RUN --device asks for to an opened set */
+int devices_open(struct co_exec *x, const struct co_step *step, struct mount_set *m,
+		 struct co_err *err) co_must_check;
 /* mount_cache.c: after a step that succeeded, to the shared caches that want them. */
 void mount_caches_save(struct co_exec *x, const struct co_step *step, const struct mount_set *m);
 /* Content keys of bind mounts. */

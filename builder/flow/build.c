@@ -160,6 +160,8 @@ static void exec_opts(struct build *b, struct co_exec_opts *x)
 				   .n_ssh = o->n_ssh,
 				   .allow_host_network = o->allow_host_network,
 				   .allow_insecure = o->allow_insecure,
+				   .allow_devices = o->allow_devices,
+				   .cdi_dirs = o->cdi_dirs,
 				   .network = o->network,
 				   .add_hosts = o->add_hosts,
 				   .memory = o->memory,
@@ -189,6 +191,7 @@ static void plan_opts(struct build *b, const struct co_platform *platform, struc
 				    .n_build_args = o->n_build_args,
 				    .contexts = o->contexts,
 				    .n_contexts = o->n_contexts,
+				    .no_cache_stages = o->no_cache_stages,
 				    .resolve = base_resolve,
 				    .ctx = b,
 				    .bus = b->bus};

@@ -46,7 +46,9 @@ struct co_exec_opts {
 	const struct co_secret *ssh;
 	size_t n_ssh;
 	bool allow_host_network, allow_insecure;
-	const char *network; /* --network: what "default" means for RUN; NULL: default */
+	const char *const *allow_devices; /* NULL-ended; "" stands for all; NULL: none */
+	const char *const *cdi_dirs; /* folders of device specs beside the machine's; as above */
+	const char *network;	     /* --network: what "default" means for RUN; NULL: default */
 	uint64_t memory, pids, output_limit;
 	double cpus;
 	unsigned timeout_s;

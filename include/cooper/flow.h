@@ -75,6 +75,8 @@ struct co_build_opts {
 	const struct co_secret *ssh;
 	size_t n_ssh;
 	bool allow_host_network, allow_insecure;
+	const char *const *allow_devices, *const *cdi_dirs; /* as in exec.h */
+	const char *const *no_cache_stages;		    /* NULL-ended or NULL */
 	const char *network;
 	const char *const *add_hosts;
 	uint64_t memory, pids, output_limit;
