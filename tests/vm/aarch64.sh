@@ -16,12 +16,14 @@ done
 # the same image in every sandbox
 mkdir -p /tmp/ctx
 cp /bin/busybox /tmp/ctx/
+echo 'app:x:7:7::/:/bin/sh' >/tmp/ctx/passwd
 chmod 755 /tmp /tmp/ctx
 cat >/tmp/ctx/Dockerfile <<-'END'
 	FROM scratch AS base
 	COPY --chmod=755 busybox /bin/busybox
 	SHELL ["/bin/busybox", "sh", "-c"]
-	RUN /bin/busybox --install -s /bin && mkdir -m 1777 /tmp && mkdir /etc && echo 'app:x:7:7::/:/bin/sh' >/etc/passwd
+	COPY passwd /etc/passwd
+	RUN /bin/busybox --install -s /bin && mkdir -m 1777 /tmp
 	RUN echo x >/f && chown 7:8 /f && chmod 4711 /f && ln /f /hard && mkfifo /p && test "$(stat -c %u:%g:%a /hard)" = 7:8:4711
 	RUN (sleep 1000 &); for i in 1 2 3; do (echo $i >/n$i) & done; wait; uname -m >/arch
 	RUN trap 'echo got >/trap' USR1; kill -USR1 $$; sleep 0.1; readlink /proc/self/exe >/exe
