@@ -44,9 +44,10 @@ FLAGS=--sandbox=userns build root env
 FLAGS=--sandbox=chroot build root-chroot env
 FLAGS=--sandbox=emulated build root-emulated env
 chmod 777 /tmp
-cat >/tmp/as-user <<-END
+cat >/tmp/as-user <<-'END'
 	#!/bin/sh
-	exec su user -s /bin/sh -c 'exec "\$0" "\$@"' "\$@"
+	{ printf exec; for a; do printf " '%s'" "$a"; done; } >/tmp/as-user-command
+	exec su -s /bin/sh user -c "exec sh /tmp/as-user-command"
 END
 chmod 755 /tmp/as-user
 FLAGS=--sandbox=userns build range /tmp/as-user env COOPER_ROOT=/tmp/store-range HOME=/home/user

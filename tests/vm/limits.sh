@@ -13,7 +13,8 @@ chmod 777 /tmp
 cp /bin/busybox /tmp/ctx/
 cat >/tmp/as-user <<-'END'
 	#!/bin/sh
-	exec su user -s /bin/sh -c 'exec "$0" "$@"' "$@"
+	{ printf exec; for a; do printf " '%s'" "$a"; done; } >/tmp/as-user-command
+	exec su -s /bin/sh user -c "exec sh /tmp/as-user-command"
 END
 chmod 755 /tmp/as-user
 
