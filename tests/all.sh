@@ -2,10 +2,11 @@
 # Installs what the tests need and passes them all: gcc and clang without a warning, unit tests, style, file-based
 # cases and end-to-end tests with real tools, then unit tests and cases again under ASan, UBSan and LSan.
 #
-#   tests/all.sh [gcc|clang|cases|e2e|attack|matrix|asan|quickstart|aarch64|machines]...
+#   tests/all.sh [gcc|clang|cases|e2e|attack|matrix|cpython|asan|aarch64|quickstart|machines]...
 #
-# Default: all of them, in this order. aarch64 compiles everything for it and runs what qemu-user can run;
-# machines boots virtual ones: aarch64's interposer and sandboxes, control groups v2, an initramfs as root.
+# Default: all but machines, in this order. aarch64 compiles everything for it and runs what qemu-user can run;
+# machines boots virtual ones (about an hour where the processor is emulated): aarch64's interposer and
+# sandboxes, control groups v2, an initramfs as root.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . tests/lib/packages.sh
@@ -43,6 +44,7 @@ run_cases() { python3 tests/cases/run.py; }
 run_e2e() { bats --print-output-on-failure tests/e2e; }
 run_attack() { python3 tests/attack/run.py; }
 run_matrix() { tests/env/matrix.sh; }
+run_cpython() { tests/env/cpython.sh; }
 run_quickstart() { tests/quickstart.sh; }
 build_aarch64() {
 	tests/aarch64/sysroot.sh "$PWD/build-sysroot" &&
@@ -63,7 +65,7 @@ say "packages"
 # shellcheck disable=SC2086
 install_packages $BUILD_PACKAGES $RUN_PACKAGES $TEST_PACKAGES
 
-[ $# -gt 0 ] || set -- gcc clang cases e2e attack matrix asan quickstart aarch64 machines
+[ $# -gt 0 ] || set -- gcc clang cases e2e attack matrix cpython asan aarch64 quickstart
 for part in "$@"; do
 	say "$part"
 	start=$SECONDS

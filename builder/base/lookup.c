@@ -19,14 +19,13 @@ static bool is(const void *items, size_t i, co_lookup_key *key, const char *name
 	return n == len && !memcmp(text, name, len);
 }
 
-/* The slot of the name, or the free one where it belongs. An array that was copied with its index may
- * be shorter than the index says. */
+/* The slot of the name, or the free one where it belongs. An array that was copied with its index
+ * may be shorter than the index says. */
 static uint32_t *slot(const struct co_lookup *x, const void *items, size_t n, co_lookup_key *key,
 		      const char *name, size_t len)
 {
 	size_t at = hash(name, len) & (x->n_slots - 1);
-	while (x->slots[at] &&
-	       (x->slots[at] > n || !is(items, x->slots[at] - 1, key, name, len)))
+	while (x->slots[at] && (x->slots[at] > n || !is(items, x->slots[at] - 1, key, name, len)))
 		at = (at + 1) & (x->n_slots - 1);
 	return &x->slots[at];
 }
@@ -52,7 +51,7 @@ static void catch_up(struct co_lookup *x, struct co_arena *a, const void *items,
 }
 
 size_t co_lookup_peek(const struct co_lookup *x, const void *items, size_t n, co_lookup_key *key,
-		     const char *name, size_t len)
+		      const char *name, size_t len)
 {
 	uint32_t found = x->n ? *slot(x, items, n, key, name, len) : 0;
 	if (found)
@@ -64,7 +63,7 @@ size_t co_lookup_peek(const struct co_lookup *x, const void *items, size_t n, co
 }
 
 size_t co_lookup_find(struct co_lookup *x, struct co_arena *a, const void *items, size_t n,
-		     co_lookup_key *key, const char *name, size_t len)
+		      co_lookup_key *key, const char *name, size_t len)
 {
 	if (n > SHORT && n < UINT32_MAX / 8)
 		catch_up(x, a, items, n, key);

@@ -207,7 +207,8 @@ static void plain_event(void *self, const struct co_event *ev)
 {
 	struct plain_renderer *r = self;
 	struct co_buf *text = plain_add(r->text, ev);
-	if (!ev->brief) /* else it goes out with its end: a hundred thousand steps, half the writes */
+	if (!ev->brief) /* else it goes out with its end: a hundred thousand steps, half the writes
+			 */
 		put(r, text);
 }
 

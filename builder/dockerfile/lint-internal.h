@@ -149,7 +149,7 @@ struct lint {
 	struct lint_scope globals, names; /* names: stage name → number of the latest */
 	bool globals_bad;		  /* a default could not be expanded */
 	struct lint_stage *stages;
-	size_t n_stages; /* walked so far */
+	size_t n_stages;			 /* walked so far */
 	const struct co_insn *last[CO_OP_COUNT]; /* latest in the stage that is walked */
 	struct co_pos last_pos[CO_OP_COUNT];
 	size_t budget;	 /* of comparisons for suggestions */

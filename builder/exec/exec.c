@@ -65,14 +65,6 @@ int co_exec_fetch(struct co_exec *x, struct co_err *err)
 	return stage_fetch(x, x->stages[x->plan->target], true, err);
 }
 
-static bool in_result(const struct co_exec *x, const struct stage_run *st)
-{
-	const struct co_plan_stage *p = &x->plan->stages[x->plan->target];
-	while (p != st->plan && p->base.kind == CO_FROM_STAGE)
-		p = &x->plan->stages[p->base.stage];
-	return p == st->plan;
-}
-
 void co_exec_entries(const struct co_exec *x, struct co_cache_entry **list, size_t *n)
 {
 	for (size_t i = 0; i < x->plan->n_stages; i++) {
@@ -80,7 +72,7 @@ void co_exec_entries(const struct co_exec *x, struct co_cache_entry **list, size
 		for (size_t k = 0; st && k < st->n_entries; k++) {
 			struct co_cache_entry *e = co_arena_push(x->a, *list, *n);
 			*e = st->entries[k];
-			e->result = in_result(x, st);
+			e->result = stage_in_result(x, st);
 		}
 	}
 }

@@ -188,8 +188,9 @@ void explain_step(struct co_exec *x, struct stage_run *st, struct pending_step *
 					     .stage = st->plan->ast->name,
 					     .name = p->step.title,
 					     .rule = "CacheMiss",
-					     .text = x->o->no_cache ? "--no-cache was given"
-								    : co_buf_str(&why),
+					     .text = x->o->no_cache || st->plan->no_cache
+							     ? "--no-cache was given"
+							     : co_buf_str(&why),
 					     .file = x->plan->dockerfile->source.name,
 					     .pos = p->step.pos,
 					     .ok = x->o->explain});

@@ -123,6 +123,14 @@ static unsigned job_limit(const struct co_exec *x)
 	return n > MAX_WORKERS ? MAX_WORKERS : n;
 }
 
+/* Before the first step, and before the first worker is forked. */
+static void begin_work(struct co_exec *x)
+{
+	if (!x->working && x->o->taker)
+		x->o->taker->begin(x->o->taker->ctx);
+	x->working = true;
+}
+
 static int run_all(struct schedule *s, struct stage_run **ready, struct co_err *err)
 {
 	for (;;) {
@@ -132,6 +140,8 @@ static int run_all(struct schedule *s, struct stage_run **ready, struct co_err *
 			return r;
 		if (!n && !s->running)
 			return 0;
+		if (n)
+			begin_work(s->x);
 		/* alone: no need for another process */
 		if (n && !s->running && (n == 1 || s->limit == 1)) {
 			r = stage_walk(s->x, ready[0], false, err);

@@ -18,6 +18,24 @@ void stage_add_entry(struct co_exec *x, struct stage_run *st, const struct co_ca
 	*co_arena_push(x->a, st->entries, st->n_entries) = *e;
 }
 
+bool stage_in_result(const struct co_exec *x, const struct stage_run *st)
+{
+	const struct co_plan_stage *p = &x->plan->stages[x->plan->target];
+	while (p != st->plan && p->base.kind == CO_FROM_STAGE)
+		p = &x->plan->stages[p->base.stage];
+	return p == st->plan;
+}
+
+void stage_offer(struct co_exec *x, struct stage_run *st)
+{
+	const struct co_layer_taker *t = x->o->taker;
+	if (!t || !x->working || !stage_in_result(x, st))
+		return;
+	for (; st->offered < st->n_layers; st->offered++)
+		if (co_store_has(x->o->store, &st->layers[st->offered].desc.digest, NULL))
+			t->take(t->ctx, &st->layers[st->offered]);
+}
+
 void stage_from_base(struct co_exec *x, struct stage_run *st, const struct co_base *base)
 {
 	co_config_copy(&st->config, x->a, &base->config);
@@ -172,15 +190,24 @@ int stage_materialise(struct co_exec *x, struct stage_run *st, struct co_err *er
 			co_rootfs_limit(st->fs, &x->o->layer_limits);
 		st->fs_layers = 0;
 	}
-	if (!r && st->fs_layers < st->n_layers)
+	if (!r && st->fs_layers < st->n_layers) {
+		struct co_arrival *coming = co_arrival_begin(st->fs, st->layers + st->fs_layers,
+							     st->n_layers - st->fs_layers);
+		struct co_err also = CO_ERR_INIT;
 		r = stage_fetch(x, st, false, err);
-	if (!r)
-		co_rootfs_prepare(st->fs, st->layers + st->fs_layers, st->n_layers - st->fs_layers);
+		int e = co_arrival_end(coming, r == 0, &also);
+		if (e < 0 && !r) {
+			*err = also;
+			r = e;
+		}
+	}
 	while (r == 0 && st->fs_layers < st->n_layers) {
 		r = add_layer(x, st, err);
 		if (!r)
 			st->fs_layers++;
 	}
+	if (!r)
+		stage_offer(x, st);
 	return r;
 }
 

@@ -175,8 +175,8 @@ int step_lookup(struct co_exec *x, struct stage_run *st, struct pending_step *p,
 		return r;
 	encoding_key(x, &p->key);
 	p->looked_up = true;
-	*hit = !x->o->no_cache && co_cache_get(x->o->cache, &p->key, &p->layer) &&
-	       encoding_fits(x, &p->layer);
+	*hit = !x->o->no_cache && !st->plan->no_cache &&
+	       co_cache_get(x->o->cache, &p->key, &p->layer) && encoding_fits(x, &p->layer);
 	explain_step(x, st, p, *hit);
 	return 0;
 }

@@ -10,7 +10,8 @@
 static bool is_brief(const struct stage_run *st, enum co_op op)
 {
 	if (op == CO_OP_FROM)
-		return st->plan->base.kind == CO_FROM_STAGE || st->plan->base.kind == CO_FROM_SCRATCH;
+		return st->plan->base.kind == CO_FROM_STAGE ||
+		       st->plan->base.kind == CO_FROM_SCRATCH;
 	return op != CO_OP_RUN && op != CO_OP_COPY && op != CO_OP_ADD && op != CO_OP_WORKDIR;
 }
 
@@ -119,11 +120,11 @@ static int one_step(struct co_exec *x, struct stage_run *st, bool cached_only, s
 	if (r < 0 && step->insn)
 		r = step_fail_at(x, step, err);
 	if (!r && step->layer)
-		stage_add_entry(x, st,
-				&(struct co_cache_entry){.key = p->key,
-							 .layer = p->layer});
+		stage_add_entry(x, st, &(struct co_cache_entry){.key = p->key, .layer = p->layer});
 	if (!r && step->layer && !hit && !p->apart)
 		st->fs_layers = st->n_layers;
+	if (!r)
+		stage_offer(x, st);
 	if (!r)
 		r = walk_apply(x, st, step, err);
 	emit_done(x, st, r == 0, hit);

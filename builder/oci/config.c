@@ -174,7 +174,8 @@ void co_config_setenv(struct co_config *c, struct co_arena *a, const char *key, 
 void co_config_set_label(struct co_config *c, struct co_arena *a, const char *k, const char *v)
 {
 	struct co_kvlist *l = &c->labels;
-	size_t at = co_lookup_find(&index_of(c, a)->labels, a, l->items, l->n, label_key, k, strlen(k));
+	size_t at =
+		co_lookup_find(&index_of(c, a)->labels, a, l->items, l->n, label_key, k, strlen(k));
 	if (at < l->n) {
 		l->items[at].value = co_arena_strdup(a, v);
 		return;

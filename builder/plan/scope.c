@@ -67,14 +67,14 @@ const char *plan_build_arg(const struct co_plan_opts *o, const char *key)
 const char *plan_global(const struct co_plan *p, const char *key)
 {
 	size_t at = co_lookup_peek(&p->global_index, p->globals, p->n_globals, kv_key, key,
-				  strlen(key));
+				   strlen(key));
 	return at < p->n_globals ? p->globals[at].value : NULL;
 }
 
 static void global_set(struct co_plan *p, struct co_arena *a, const char *key, const char *value)
 {
 	size_t at = co_lookup_find(&p->global_index, a, p->globals, p->n_globals, kv_key, key,
-				  strlen(key));
+				   strlen(key));
 	struct co_kv *kv =
 		at < p->n_globals ? &p->globals[at] : co_arena_push(a, p->globals, p->n_globals);
 	kv->key = key;

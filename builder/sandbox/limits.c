@@ -132,7 +132,7 @@ void group_open(struct group *g, const struct co_run *run, bool devices)
 	}
 	if (!made && devices)
 		made = make_group(g, dir, needed + n);
-	g->devices = made && devices && group_devices(g->fd) == 0;
+	g->devices = made && devices && group_devices(g->fd, run) == 0;
 }
 
 void group_close(struct group *g)

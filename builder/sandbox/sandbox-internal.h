@@ -57,7 +57,7 @@ struct group {
 void group_open(struct group *g, const struct co_run *run, bool devices);
 void group_close(struct group *g);
 /* Attaches the device filter to a group; 0 or -1. */
-int group_devices(int cgroup);
+int group_devices(int cgroup, const struct co_run *run);
 
 /* Limits of one step by that group, or one below it; else by init's watchdog and rlimits. */
 struct limits {

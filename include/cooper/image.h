@@ -81,7 +81,7 @@ struct co_config {
 	size_t n_diff_ids;
 	struct co_history *history;
 	size_t n_history;
-	struct config_index *index; /* of the functions below; NULL in a new config or copy */
+	struct config_index *index;	  /* of the functions below; NULL in a new config or copy */
 	const char *extra, *extra_config; /* unknown members as JSON objects; NULL if none */
 };
 /* FROM scratch: working directory "/" and the default PATH, as BuildKit starts. */
