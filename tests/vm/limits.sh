@@ -1,4 +1,4 @@
-# shellcheck shell=sh disable=SC2015,SC2046,SC2016,SC2086,SC2154,SC2164
+# shellcheck shell=sh disable=SC2015,SC2034,SC2046,SC2016,SC2086,SC2154,SC2164
 # SPDX-License-Identifier: MIT
 # In a machine with control groups v2 alone (vm.py): the limits of a step are a group's, in every sandbox, for root and
 # for a user whom a group was given; and nothing of it is left.
@@ -7,7 +7,8 @@ echo "+memory +pids +cpu" >cgroup.subtree_control
 mkdir job job/builder
 echo "+memory +pids +cpu" >job/cgroup.subtree_control
 chown -R 1000:1000 job
-echo $$ >job/builder/cgroup.procs
+read -r self rest </proc/self/stat # $$ is the shell outside
+echo "$self" >job/builder/cgroup.procs
 mkdir -p /tmp/ctx
 chmod 777 /tmp
 cp /bin/busybox /tmp/ctx/
@@ -36,7 +37,7 @@ for who in root user; do
 	[ $who = root ] || as="/tmp/as-user env COOPER_ROOT=/tmp/store HOME=/home/user"
 	for sandbox in userns emulated chroot; do
 		[ "$who-$sandbox" != user-chroot ] || continue
-		step $who $sandbox "--memory 48m" 'head -c 300000000 /dev/zero | tail >/dev/null; sleep 5'
+		step $who $sandbox "--memory 48m" 'head -c 100000000 /dev/zero | tail >/dev/null; sleep 5'
 		[ $status -eq 1 ] && grep -q 'ran out of memory' /tmp/log || fail "memory"
 		step $who $sandbox "--memory 48m" 'head -c 60000000 /dev/zero | wc -c | grep 60000000'
 		[ $status -eq 0 ] || fail "a step within its memory"
@@ -54,7 +55,7 @@ for who in root user; do
 	done
 done
 # a group that may hand nothing down: counted, as without
-echo $$ >/sys/fs/cgroup/cgroup.procs
+echo "$self" >/sys/fs/cgroup/cgroup.procs
 rmdir /sys/fs/cgroup/job/builder /sys/fs/cgroup/job
 echo "-memory -pids -cpu" >/sys/fs/cgroup/cgroup.subtree_control
 who=root as=
