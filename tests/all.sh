@@ -57,10 +57,8 @@ run_aarch64() {
 		tests/aarch64/run.sh "$PWD/build-sysroot" build-aarch64 build
 }
 run_machines() {
-	build_aarch64 && configure build && build build &&
-		tests/vm/vm.py --arch amd64 --build build tests/vm/limits.sh &&
-		tests/vm/vm.py --arch amd64 --build build --initramfs tests/vm/initramfs.sh &&
-		tests/vm/vm.py --arch arm64 --build build-aarch64 --sysroot "$PWD/build-sysroot" --timeout 1800 tests/vm/aarch64.sh
+	local vm=(tests/vm/vm.py --arch arm64 --build build-aarch64 --sysroot "$PWD/build-sysroot" --timeout 1800)
+	build_aarch64 && "${vm[@]}" tests/vm/limits.sh tests/vm/aarch64.sh && "${vm[@]}" --initramfs tests/vm/initramfs.sh
 }
 
 say "packages"
