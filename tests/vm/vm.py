@@ -155,6 +155,8 @@ def make_image(a, machine, kernel):
     for name in ("subuid", "subgid"):
         image.file("/etc/" + name, b"user:100000:65536\n", 0o644)
     image.file("/etc/group", b"root:x:0:\nuser:x:1000:\n", 0o644)
+    # what a test program needs is what all need
+    image.file("/usr/bin/ldd", b"#!/bin/sh\nls -d /lib/*-linux-gnu/*.so* /lib/ld-linux* /lib64/ld-linux* 2>/dev/null\n:\n")
     for name in ("/root", "/srv", "/opt", "/mnt", "/home/user", "/var/tmp", "/usr/bin"):
         image.entry(name, stat.S_IFDIR | 0o755)
     for d, _, files in os.walk(os.path.join(TOP, "tests/unit")):
