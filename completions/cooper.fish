@@ -34,7 +34,7 @@ complete -c cooper -n '__fish_seen_subcommand_from build' -l label -x -d 'label 
 complete -c cooper -n '__fish_seen_subcommand_from build' -l annotation -x -d 'annotation of the manifest'
 complete -c cooper -n '__fish_seen_subcommand_from build' -l iidfile -r -d 'write the image id to FILE'
 complete -c cooper -n '__fish_seen_subcommand_from build' -l digest-file -r -d 'write the manifest'\''s digest to FILE'
-complete -c cooper -n '__fish_seen_subcommand_from build' -l metadata-file -r -d 'write what was built to FILE, as JSON'
+complete -c cooper -n '__fish_seen_subcommand_from build' -l metadata-file -r -d 'write what was built, and what sandboxes refused, to FILE, as JSON'
 complete -c cooper -n '__fish_seen_subcommand_from build' -l build-context -x -d 'more places to COPY from: directory, docker-image://, oci-layout://, git or http URL'
 complete -c cooper -n '__fish_seen_subcommand_from build' -l secret -x -d 'secret for RUN --mount=type=secret'
 complete -c cooper -n '__fish_seen_subcommand_from build' -l ssh -x -d 'agent for RUN --mount=type=ssh'

@@ -431,15 +431,17 @@ static void release(struct build *b)
 		co_registry_close(b->registry);
 	if (b->store)
 		co_store_close(b->store);
+	json_decref(b->attempts);
 	co_arena_release(&b->arena);
 }
 
 int co_build(const struct co_build_opts *o, struct co_bus *bus, struct co_build_result *out,
 	     struct co_err *err)
 {
-	struct build b = {.o = o, .bus = bus};
+	struct build b = {.o = o};
 	struct co_build_result res = {0};
 	int64_t start = co_mono_ns();
+	outputs_listen(&b, bus);
 	early_init(&b);
 	int r = run(&b, &res, err);
 	release(&b);

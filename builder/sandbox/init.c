@@ -141,6 +141,28 @@ static long send_fd(int socket, int fd)
 	return sys(__NR_sendmsg, socket, (long)&message, 0, 0);
 }
 
+/* Where nobody listens a call that is told of would answer ENOSYS. */
+static void without_listener(const struct sock_fprog *p)
+{
+	for (unsigned i = 0; i < p->len; i++) {
+		struct sock_filter *f = &p->filter[i];
+		if (f->code == (BPF_RET | BPF_K) &&
+		    (f->k & SECCOMP_RET_ACTION_FULL) == SECCOMP_RET_USER_NOTIF)
+			f->k = f->k & FILTER_HARMLESS ? SECCOMP_RET_ALLOW
+						      : SECCOMP_RET_ERRNO | EPERM;
+	}
+}
+
+/* The listener, or a negative errno: an old kernel, or the container has one of its own. */
+static long load_listened(const struct sock_fprog *p)
+{
+	/* a signal must not make a caller ask again for what is done already */
+	long fd = sys(__NR_seccomp, SECCOMP_SET_MODE_FILTER, NEW_LISTENER | WAIT_KILLABLE, (long)p,
+		      0);
+	return fd == -EINVAL ? sys(__NR_seccomp, SECCOMP_SET_MODE_FILTER, NEW_LISTENER, (long)p, 0)
+			     : fd;
+}
+
 static void load_filter(struct init_spec *s)
 {
 	if (s->flags & INIT_NO_NEW_PRIVS)
@@ -150,18 +172,14 @@ static void load_filter(struct init_spec *s)
 	if (!s->n_filter)
 		return;
 	struct sock_fprog p = {(unsigned short)s->n_filter, (void *)((char *)s + s->filter)};
-	if (!(s->flags & INIT_NODES)) {
-		need(sys(__NR_seccomp, SECCOMP_SET_MODE_FILTER, 0, (long)&p, 0), INIT_AT_SECCOMP);
+	long fd = s->flags & INIT_LISTENER ? load_listened(&p) : -EINVAL;
+	if (fd >= 0) {
+		need(send_fd(INIT_FD_LISTENER, (int)fd), INIT_AT_SECCOMP);
+		sys(__NR_close, fd, 0, 0, 0);
 		return;
 	}
-	/* a signal must not make a caller ask again for what is done already */
-	long fd = sys(__NR_seccomp, SECCOMP_SET_MODE_FILTER, NEW_LISTENER | WAIT_KILLABLE, (long)&p,
-		      0);
-	if (fd == -EINVAL)
-		fd = sys(__NR_seccomp, SECCOMP_SET_MODE_FILTER, NEW_LISTENER, (long)&p, 0);
-	need(fd, INIT_AT_SECCOMP);
-	need(send_fd(INIT_FD_NODES, (int)fd), INIT_AT_SECCOMP);
-	sys(__NR_close, fd, 0, 0, 0);
+	without_listener(&p);
+	need(sys(__NR_seccomp, SECCOMP_SET_MODE_FILTER, 0, (long)&p, 0), INIT_AT_SECCOMP);
 }
 
 static void set_ids(struct init_spec *s)
@@ -204,7 +222,7 @@ static _Noreturn void command(struct init_spec *s)
 	sys(__NR_close, INIT_FD_SPEC, 0, 0, 0);
 	sys(__NR_close, INIT_FD_LANDLOCK, 0, 0, 0);
 	sys(__NR_close, INIT_FD_SELF, 0, 0, 0);
-	sys(__NR_close, INIT_FD_NODES, 0, 0, 0);
+	sys(__NR_close, INIT_FD_LISTENER, 0, 0, 0);
 	sys(__NR_fcntl, INIT_FD_STATUS, F_SETFD, FD_CLOEXEC, 0);
 	if (s->flags & INIT_INTERPOSED)
 		fail(INIT_AT_EXEC, sys6(__NR_execveat, s->interposer, (long)"", (long)argv,
