@@ -67,8 +67,10 @@ static int look_layer(struct look *l, struct stage_run *st, struct co_step_look 
 		return 0;
 	}
 	if (s->state == CO_LOOK_RUN)
-		s->reason = l->x->o->no_cache
-				    ? "--no-cache"
+		s->reason = l->x->o->no_cache ? "--no-cache"
+			    : p->by_tree
+				    ? "not in the cache, unless the files that it takes are the "
+				      "same as before"
 				    : "not in the cache: the instruction, what it is given "
 				      "or what stands before it is new";
 	if (!*waits)

@@ -85,12 +85,13 @@ static int one_step(struct co_exec *x, struct stage_run *st, bool cached_only, s
 	}
 	struct co_step *step = &st->pending.step;
 	if (!r && step->layer && !hit)
-		r = step_work(x, st, &st->pending, err);
+		r = step_work(x, st, &st->pending, &hit, err);
 	if (r < 0 && step->insn)
 		r = step_fail_at(x, step, err);
 	if (!r && step->layer)
 		stage_add_entry(x, st,
 				&(struct co_cache_entry){.key = st->pending.key,
+							 .also = st->pending.content_key,
 							 .layer = st->pending.layer});
 	if (!r && step->layer && !hit && !st->pending.apart)
 		st->fs_layers = st->n_layers;
