@@ -70,7 +70,7 @@ static bool place_has(struct co_cache *c, const struct place *p, const struct ou
 		if (k->place == p && (!in_index || k->from_index) &&
 		    co_digest_eq(&k->rec.key, &o->key) &&
 		    co_digest_eq(&k->rec.layer.desc.digest, &o->entry->layer.desc.digest) &&
-		    (!in_index || !k->checked || k->there))
+		    (!k->checked || k->there))
 			return true;
 	}
 	return false;
