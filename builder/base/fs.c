@@ -136,11 +136,18 @@ int co_remove_tree(int dirfd, const char *name, struct co_err *err)
 	return 0;
 }
 
+#define SMALL (16u << 10)
+
 static int64_t copy_slow(int out, int in, int64_t len, int64_t done)
 {
-	size_t size = 256 << 10;
-	auto_free char *buf = co_xcalloc(1, size);
+	char small[SMALL], *buf = small;
+	size_t size = SMALL;
+	auto_free char *big = NULL;
 	while (len < 0 || done < len) {
+		if (done >= SMALL && !big) {
+			size = 256u << 10;
+			buf = big = co_xrealloc(NULL, 1, size);
+		}
 		size_t want =
 			len < 0 || (uint64_t)(len - done) > size ? size : (size_t)(len - done);
 		ssize_t n = read(in, buf, want);
@@ -194,10 +201,13 @@ static int copy_holes(int out, int in, off_t size)
 int co_clone_fd(int out, int in)
 {
 	struct stat st;
-	if (ioctl(out, FICLONE, in) == 0)
-		return 0;
 	if (fstat(in, &st) < 0)
 		return -1;
+	/* asking for better ways costs more than the copy */
+	if (S_ISREG(st.st_mode) && st.st_size <= SMALL)
+		return copy_slow(out, in, -1, 0) < 0 ? -1 : 0;
+	if (ioctl(out, FICLONE, in) == 0)
+		return 0;
 	/* fewer blocks than bytes: a sparse file */
 	if (S_ISREG(st.st_mode) && (int64_t)st.st_blocks * 512 < st.st_size && st.st_size > 65536)
 		return copy_holes(out, in, st.st_size);

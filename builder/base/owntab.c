@@ -112,7 +112,7 @@ static void claim(struct co_own *out, const struct owntab_entry *e)
 
 bool co_owntab_get(const struct co_owntab *t, const struct owntab_key *key, struct co_own *out)
 {
-	struct owntab_seen s;
+	struct owntab_seen s = {0};
 	owntab_look(t->map, key, &s);
 	if (s.live)
 		claim(out, &s.entry);

@@ -9,7 +9,7 @@ struct build_args {
 	struct common_opts common;
 	struct progress_opts progress;
 	struct text_list tags, build_args, labels, annotations, contexts, platforms, outputs;
-	struct text_list secrets, ssh, add_hosts, allow;
+	struct text_list secrets, ssh, add_hosts, allow, cdi_dirs, no_cache_filter;
 	const char *file, *target, *iidfile, *metadata_file, *digest_file;
 	const char *network, *memory, *cpus, *timeout, *output_limit, *sandbox, *user_policy,
 		*unsafe;
@@ -19,7 +19,7 @@ struct build_args {
 	struct text_list cache_from, cache_to, cache_repo, cache_trust, cache_scope;
 	const char *cache_key, *cache_ttl;
 	bool explain_cache;
-	bool push, pull, no_cache, dry_run, check, squash, single_layer, force_compression;
+	bool push, late_push, pull, no_cache, dry_run, check, squash, single_layer, force_compression;
 };
 enum build_method { CALL_BUILD, CALL_CHECK, CALL_OUTLINE, CALL_TARGETS, CALL_PLAN };
 struct build_call {

@@ -13,8 +13,6 @@ const struct refusal build_refused[] = {
 	 "type=docker,dest=image.tar"},
 	{"builder", 0, true, "default", "there is one builder, and it is this process",
 	 LEAVE_OUT "; several machines need several calls of cooper"},
-	{"no-cache-filter", 0, true, NULL, "the cache is used for all stages or for none",
-	 "give --no-cache, or build up to the stage with --target first"},
 	{"attest", 0, true, "type=provenance,disabled=true", "attestations are not made",
 	 LEAVE_OUT ", and attach them with a tool of your choice to the pushed digest"},
 	{"provenance", 0, false, "false", "provenance attestations are not made",

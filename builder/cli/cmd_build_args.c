@@ -330,26 +330,60 @@ static int allowed(struct co_build_opts *out, struct cmd_ctx *c, const char *wor
 	else {
 		co_fail(c->err, CO_E_USAGE, "--allow %s: nothing of this name can be allowed",
 			word);
-		return co_hint(c->err, "it takes network.host and security.insecure");
+		return co_hint(c->err,
+			       "it takes network.host, security.insecure, device and device=NAME");
 	}
 	return 0;
+}
+
+/* "device" is all of them. */
+static bool allowed_device(struct co_build_opts *out, struct cmd_ctx *c, const char *word,
+			   size_t *n)
+{
+	const char **list = (const char **)out->allow_devices;
+	if (strncmp(word, "device", 6) || (word[6] && (word[6] != '=' || !word[7])))
+		return false;
+	*co_arena_push(c->arena, list, *n) = word[6] ? word + 7 : "";
+	out->allow_devices = list;
+	return true;
+}
+
+/* Items and what stands between their commas, NULL-ended; NULL if there are none. */
+static const char *const *comma_list(struct cmd_ctx *c, const struct text_list *given)
+{
+	const char **list = NULL;
+	size_t n = 0;
+	for (size_t i = 0; i < given->n; i++)
+		for (const char *p = given->items[i]; *p; p += *p == ',') {
+			size_t len = strcspn(p, ",");
+			if (len)
+				*co_arena_push(c->arena, list, n) =
+					co_arena_strndup(c->arena, p, len);
+			p += len;
+		}
+	if (n)
+		*co_arena_push(c->arena, list, n) = NULL;
+	return list;
 }
 
 static int network_and_allow(struct co_build_opts *out, struct cmd_ctx *c,
 			     const struct build_args *a)
 {
 	static const char *const networks[] = {"default", "none", "host", NULL};
-	int r = 0;
-	for (size_t i = 0; i < a->allow.n; i++)
-		for (const char *p = a->allow.items[i]; r == 0; p++) {
-			size_t n = strcspn(p, ",");
-			r = allowed(out, c, co_arena_strndup(c->arena, p, n));
-			p += n;
-			if (!*p)
-				break;
+	const char *const *words = comma_list(c, &a->allow);
+	size_t n_devices = 0;
+	for (; words && *words; words++)
+		if (!allowed_device(out, c, *words, &n_devices)) {
+			int r = allowed(out, c, *words);
+			if (r < 0)
+				return r;
 		}
-	if (r < 0)
-		return r;
+	const char **devices = (const char **)out->allow_devices;
+	if (n_devices)
+		*co_arena_push(c->arena, devices, n_devices) = NULL;
+	out->allow_devices = devices;
+	out->cdi_dirs = comma_list(c, &a->cdi_dirs);
+	out->no_cache_stages = comma_list(c, &a->no_cache_filter);
 	if (!cli_one_of(a->network, networks))
 		return co_fail(c->err, CO_E_USAGE, "--network %s: it is default, none or host",
 			       a->network);
@@ -440,6 +474,7 @@ int build_opts_make(struct co_build_opts *out, struct build_call *call, struct c
 				      .dockerfile = a->file,
 				      .target = a->target,
 				      .push = a->push,
+				      .late_push = a->late_push,
 				      .pull = a->pull,
 				      .no_cache = a->no_cache,
 				      .squash = a->squash,

@@ -28,6 +28,33 @@ void doctor_add(struct doctor *d, const char *group, const char *name, enum doct
 		(struct doctor_row){group, name, state, answer, cure};
 }
 
+/* What differs from a container engine run as root; docs/sandbox.md has the whole story. */
+static const char *meaning(const char *sandbox, enum co_place place)
+{
+	if (!strcmp(sandbox, "chroot"))
+		return "owners and ids are real, names are translated; no mounts, no set-id "
+		       "programs "
+		       "for other users (sudo), no 32-bit programs; --memory and --pids are "
+		       "counted";
+	if (!strcmp(sandbox, "emulated"))
+		return "owners, ids, devices and names are virtual, the layer gets them as they "
+		       "should be; no mounts, no 32-bit programs; --memory and --pids are counted";
+	switch (place) {
+	case CO_PLACE_ROOT:
+		return "everything a container has, with this machine's root and Docker's "
+		       "capabilities";
+	case CO_PLACE_RANGE:
+		return "everything a container has; its root is nobody outside, devices it makes "
+		       "are "
+		       "recorded for the layer";
+	case CO_PLACE_SINGLE:
+	case CO_PLACE_NONE:
+	default:
+		return "everything a container has, but owners, ids and devices are virtual (the "
+		       "layer gets them as they should be); no 32-bit programs";
+	}
+}
+
 static void sandboxes(struct doctor *d)
 {
 	for (size_t i = 0; co_sandboxes[i]; i++) {
@@ -35,8 +62,11 @@ static void sandboxes(struct doctor *d)
 		co_sandboxes[i]->probe(&p);
 		doctor_add(d, "sandbox", co_sandboxes[i]->name, p.usable ? DOCTOR_OK : DOCTOR_NO,
 			   co_arena_strdup(d->arena, p.answer), co_arena_strdup(d->arena, p.cure));
-		if (p.usable && !d->chosen)
-			d->chosen = co_sandboxes[i]->name;
+		d->namespaces |= p.usable && p.place != CO_PLACE_NONE;
+		if (!p.usable || d->chosen)
+			continue;
+		d->chosen = co_sandboxes[i]->name;
+		d->means = meaning(d->chosen, p.place);
 	}
 }
 
@@ -113,6 +143,8 @@ static void print_json(const struct doctor *d)
 	}
 	json_object_set_new(doc, "version", json_string(COOPER_VERSION));
 	json_object_set_new(doc, "sandbox", d->chosen ? json_string(d->chosen) : json_null());
+	if (d->means)
+		json_object_set_new(doc, "steps", json_string(d->means));
 	json_object_set_new(doc, "rows", rows);
 	auto_buf b = CO_BUF_INIT(CO_BUF_TEXT);
 	co_json_write_pretty(&b, doc);
@@ -133,7 +165,9 @@ static void print_group(const struct doctor *d, const char *group, const char *h
 		print_clean(stdout, r->answer);
 		printf("\n");
 		if (*r->cure) {
-			printf("  %26s  cure: ", "");
+			/* builds work all the same with a sandbox that does */
+			bool optional = d->chosen && !strcmp(group, "sandbox");
+			printf("  %26s  %s: ", "", optional ? "would be better" : "cure");
 			print_clean(stdout, r->cure);
 			printf("\n");
 		}
@@ -146,6 +180,7 @@ static int run_doctor(struct cmd_ctx *c, void *opts)
 {
 	const struct doctor_opts *o = opts;
 	struct doctor d = {.arena = c->arena};
+	d.contained = doctor_in_container(&d);
 	sandboxes(&d);
 	storage(&d, o);
 	doctor_system(&d);
@@ -159,6 +194,8 @@ static int run_doctor(struct cmd_ctx *c, void *opts)
 		print_group(&d, "danger", "Dangerous to have here");
 		printf("Builds use: %s\n",
 		       d.chosen ? d.chosen : "nothing, RUN can not be carried out");
+		if (d.means)
+			printf("Steps there: %s\n", d.means);
 	}
 	struct co_err none = {.code = CO_E_SANDBOX};
 	return d.chosen ? 0 : co_err_exit(&none);

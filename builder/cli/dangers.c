@@ -23,7 +23,7 @@ static bool own_pid_namespace(void)
 }
 
 /* By what a container is, not by files that an image may have brought to a machine of its own. */
-static bool in_container(struct doctor *d)
+bool doctor_in_container(struct doctor *d)
 {
 	struct stat root, first;
 	struct statfs fs;
@@ -86,7 +86,7 @@ void doctor_dangers(struct doctor *d)
 {
 	struct stat st;
 	uint64_t caps = strtoull(doctor_status(d, "CapEff"), NULL, 16);
-	d->contained = in_container(d);
+	d->contained = doctor_in_container(d);
 	sockets(d);
 	if (!d->contained) {
 		if (getuid() == 0)

@@ -79,12 +79,15 @@ static void ids(struct doctor *d)
 	snprintf(text, sizeof(text), "%llu uids, %llu gids, newuidmap %s, newgidmap %s",
 		 (unsigned long long)uids, (unsigned long long)gids,
 		 newuidmap ? "found" : "missing", newgidmap ? "found" : "missing");
+	if (!d->namespaces) {
+		doctor_add(d, "system", "subordinate ids", DOCTOR_INFO,
+			   "of no use: namespaces are refused here", "");
+		return;
+	}
 	bool ok = uids >= 65536 && gids >= 65536 && newuidmap && newgidmap;
+	/* the cure stands beside the sandbox that it would mend */
 	doctor_add(d, "system", "subordinate ids", ok ? DOCTOR_OK : DOCTOR_NO,
-		   co_arena_strdup(d->arena, text),
-		   ok ? ""
-		      : "as root: usermod --add-subuids 100000-165535 --add-subgids "
-			"100000-165535 USER, and install uidmap (shadow-utils)");
+		   co_arena_strdup(d->arena, text), "");
 }
 
 static void landlock(struct doctor *d)
@@ -96,7 +99,11 @@ static void landlock(struct doctor *d)
 	else
 		doctor_add(d, "system", "Landlock", DOCTOR_NO,
 			   co_arena_strdup(d->arena, strerror(errno)),
-			   "boot a kernel of 5.13 or later with landlock in its list of LSMs");
+			   d->contained
+				   ? "a node with Linux 5.13 or later and landlock in its list "
+				     "of LSMs, and a seccomp profile that knows it"
+				   : "boot a kernel of 5.13 or later with landlock in its list "
+				     "of LSMs");
 }
 
 static void seccomp(struct doctor *d)

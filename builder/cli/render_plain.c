@@ -206,7 +206,10 @@ static void put(struct plain_renderer *r, struct co_buf *text)
 static void plain_event(void *self, const struct co_event *ev)
 {
 	struct plain_renderer *r = self;
-	put(r, plain_add(r->text, ev));
+	struct co_buf *text = plain_add(r->text, ev);
+	if (!ev->brief) /* else it goes out with its end: a hundred thousand steps, half the writes
+			 */
+		put(r, text);
 }
 
 static void plain_close(void *self)

@@ -138,6 +138,7 @@ struct copier {
 	struct co_arena arena;
 	struct co_err *err;
 	bool independent; /* --link */
+	bool file_made;	  /* the destination itself is a file of this copy */
 	int made_errno;
 };
 extern const struct walk_ops copy_ops;

@@ -131,21 +131,6 @@ static int copy_loose(struct copier *x, const struct co_ignore *exclude)
 	return r < 0 ? co_wrap(x->err, "%s", base) : 0;
 }
 
-static int check_dest(struct copier *x, const struct matches *ms)
-{
-	size_t files = 0;
-	for (size_t i = 0; i < ms->n; i++)
-		files += !S_ISDIR(ms->items[i].meta.mode);
-	if (files < 1 || ms->n < 2 || dest_is_dir(x->c->dest))
-		return 0;
-	auto_fd fd = co_inroot_open(x->dest->fd, x->c->dest, O_PATH | O_DIRECTORY, 0);
-	if (fd >= 0 && !x->independent)
-		return 0;
-	co_fail(x->err, CO_E_SYNTAX, "%s matches %zu files, and the destination %s is no directory",
-		x->src->pattern, ms->n, x->c->dest);
-	return co_hint(x->err, "end the destination with \"/\"");
-}
-
 static int copy_source(struct copier *x, const struct co_ignore *exclude)
 {
 	if (!x->src->root)
@@ -153,8 +138,6 @@ static int copy_source(struct copier *x, const struct co_ignore *exclude)
 	auto_arena a = CO_ARENA_INIT;
 	struct matches ms;
 	int r = source_resolve(&ms, &a, x->c, x->src, x->err);
-	if (!r)
-		r = check_dest(x, &ms);
 	for (size_t i = 0; r == 0 && i < ms.n; i++) {
 		const struct match *m = &ms.items[i];
 		if (S_ISDIR(m->meta.mode))
@@ -170,11 +153,6 @@ int co_copy_run(const struct co_copy *c, const struct co_root *dest, struct co_e
 	/* with --chmod BuildKit makes an ordinary copy of a linked one */
 	struct copier x = {.c = c, .dest = dest, .err = err, .independent = c->link && !c->chmod};
 	struct co_ignore *exclude = NULL;
-	if (c->n_sources > 1 && !dest_is_dir(c->dest)) {
-		co_fail(err, CO_E_SYNTAX, "several sources need a directory as destination: %s",
-			c->dest);
-		return co_hint(err, "end the destination with \"/\"");
-	}
 	int r = ignore_from_list(&exclude, c->excludes, c->n_excludes, err);
 	for (size_t i = 0; r == 0 && i < c->n_sources; i++) {
 		x.src = &c->sources[i];

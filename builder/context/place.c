@@ -115,6 +115,16 @@ int place_file(struct copier *x, const char *base, int *fd, const char **name, c
 		*path = co_arena_printf(&x->arena, "%s%s%s", at, *at ? "/" : "", base);
 		return make_dir(x, at, fd);
 	}
+	/* BuildKit would let the last one win; a directory that is there, or was made by a source
+	 * before, takes them all */
+	if (x->file_made) {
+		co_fail(x->err, CO_E_SYNTAX,
+			"more than one file for %s: with more than one source file the destination "
+			"must be a directory and end with a /",
+			x->c->dest);
+		return co_hint(x->err, "write %s/ as the destination", x->c->dest);
+	}
+	x->file_made = true;
 	*name = co_path_base(at);
 	*path = at;
 	size_t n = (size_t)(*name - at);

@@ -91,11 +91,13 @@ struct lint_scope {
 	size_t n;
 	uint32_t *slots; /* index + 1 */
 	size_t n_slots;
+	bool shared; /* with the scope it was copied from, until something is put */
 };
 struct lint_var *lint_scope_find(const struct lint_scope *s, const char *name);
 /* The entry of that name, new if need be. */
 struct lint_var *lint_scope_put(struct lint_scope *s, struct co_arena *a, const char *name);
-void lint_scope_copy(struct lint_scope *to, struct co_arena *a, const struct lint_scope *from);
+/* `from` must not change any more. */
+void lint_scope_share(struct lint_scope *to, const struct lint_scope *from);
 /* The nearest name with a value (fewer than three edits, letter case counts), or NULL. */
 const char *lint_scope_nearest(const struct lint_scope *s, const char *name, size_t *budget);
 
@@ -119,8 +121,6 @@ struct lint_stage {
 	struct lint_scope scope;
 	const char *image; /* the image that the chain of stages rests on, NULL: scratch */
 	bool workdir_set, shell_set;
-	const struct co_insn *last[CO_OP_COUNT]; /* latest in this stage */
-	struct co_pos last_pos[CO_OP_COUNT];
 };
 
 /* One instruction with its words expanded. */
@@ -149,7 +149,9 @@ struct lint {
 	struct lint_scope globals, names; /* names: stage name → number of the latest */
 	bool globals_bad;		  /* a default could not be expanded */
 	struct lint_stage *stages;
-	size_t n_stages; /* walked so far */
+	size_t n_stages;			 /* walked so far */
+	const struct co_insn *last[CO_OP_COUNT]; /* latest in the stage that is walked */
+	struct co_pos last_pos[CO_OP_COUNT];
 	size_t budget;	 /* of comparisons for suggestions */
 	size_t copied;	 /* variables handed from stage to stage */
 	size_t triggers; /* run so far */
@@ -169,7 +171,7 @@ void lint_globals(struct lint *l);
 void lint_eval_from(struct lint *l, struct lint_stage *st);
 void lint_eval(struct lint *l, struct lint_stage *st, struct lint_step *step);
 /* What the instruction changes for those after it. */
-void lint_effects(struct lint_stage *st, const struct lint_step *step);
+void lint_effects(struct lint *l, struct lint_stage *st, const struct lint_step *step);
 
 /* Tables of the checks, NULL-ended. */
 typedef void lint_file_check(struct lint *l);

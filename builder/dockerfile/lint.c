@@ -125,7 +125,7 @@ static int begin_stage(struct lint *l, struct lint_stage *st, struct co_err *err
 	l->copied += parent->scope.n;
 	if (l->copied > MAX_COPIED)
 		return co_fail(err, CO_E_LIMIT, "too many variables in too many stages to check");
-	lint_scope_copy(&st->scope, l->a, &parent->scope);
+	lint_scope_share(&st->scope, &parent->scope);
 	st->parent = parent;
 	st->image = parent->image;
 	st->workdir_set = parent->workdir_set;
@@ -138,7 +138,7 @@ static void visit(struct lint *l, struct lint_stage *st, struct lint_step *step)
 	lint_eval(l, st, step);
 	for (size_t i = 0; lint_step_checks[i]; i++)
 		lint_step_checks[i](l, st, step);
-	lint_effects(st, step);
+	lint_effects(l, st, step);
 }
 
 /* Triggers of the stage below run first, and count as part of FROM. */
@@ -162,6 +162,7 @@ static int visit_stage(struct lint *l, size_t index, struct co_err *err)
 {
 	struct lint_stage *st = &l->stages[index];
 	st->ast = &l->d->stages[index];
+	memset(l->last, 0, sizeof(l->last));
 	lint_eval_from(l, st);
 	for (size_t i = 0; lint_stage_checks[i]; i++)
 		lint_stage_checks[i](l, st);

@@ -303,14 +303,13 @@ void lint_eval(struct lint *l, struct lint_stage *st, struct lint_step *step)
 	step->opaque = q.opaque;
 }
 
-void lint_effects(struct lint_stage *st, const struct lint_step *step)
+void lint_effects(struct lint *l, struct lint_stage *st, const struct lint_step *step)
 {
-
 	enum co_op op = step->insn->op;
 	if (op == CO_OP_SHELL)
 		st->shell_set = true;
 	else if (op == CO_OP_WORKDIR)
 		st->workdir_set = true;
-	st->last[op] = step->insn;
-	st->last_pos[op] = step->pos;
+	l->last[op] = step->insn;
+	l->last_pos[op] = step->pos;
 }

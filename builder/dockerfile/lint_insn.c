@@ -56,8 +56,9 @@ static void used_once(struct lint *l, const struct lint_stage *st, const struct 
 	enum co_op op = step->insn->op;
 	if (op != CO_OP_CMD && op != CO_OP_ENTRYPOINT && op != CO_OP_HEALTHCHECK)
 		return;
-	if (st->last[op])
-		lint_report(l, RULE_MultipleInstructionsDisallowed, st->last[op], st->last_pos[op],
+	(void)st;
+	if (l->last[op])
+		lint_report(l, RULE_MultipleInstructionsDisallowed, l->last[op], l->last_pos[op],
 			    "Multiple %s instructions should not be used in the same stage because "
 			    "only the last one will be used",
 			    step->insn->keyword);

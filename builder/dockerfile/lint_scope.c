@@ -36,8 +36,20 @@ static void rehash(struct lint_scope *s, struct co_arena *a, size_t n_slots)
 		*slot(s, s->vars[i].name) = (uint32_t)i + 1;
 }
 
+static void unshare(struct lint_scope *s, struct co_arena *a)
+{
+	struct lint_scope from = *s;
+	*s = (struct lint_scope){0};
+	for (size_t i = 0; i < from.n; i++)
+		*co_arena_push(a, s->vars, s->n) = from.vars[i];
+	if (s->n)
+		rehash(s, a, from.n_slots);
+}
+
 struct lint_var *lint_scope_put(struct lint_scope *s, struct co_arena *a, const char *name)
 {
+	if (s->shared)
+		unshare(s, a);
 	struct lint_var *v = lint_scope_find(s, name);
 	if (v)
 		return v;
@@ -50,13 +62,10 @@ struct lint_var *lint_scope_put(struct lint_scope *s, struct co_arena *a, const 
 	return v;
 }
 
-void lint_scope_copy(struct lint_scope *to, struct co_arena *a, const struct lint_scope *from)
+void lint_scope_share(struct lint_scope *to, const struct lint_scope *from)
 {
-	*to = (struct lint_scope){0};
-	for (size_t i = 0; i < from->n; i++)
-		*co_arena_push(a, to->vars, to->n) = from->vars[i];
-	if (to->n)
-		rehash(to, a, from->n_slots);
+	*to = *from;
+	to->shared = true;
 }
 
 /* Levenshtein; 3 stands for all from 3 on. co_distance() would take a for A. */

@@ -42,6 +42,7 @@ struct pending_step {
 struct stage_run {
 	const struct co_plan_stage *plan;
 	struct co_config config;
+	size_t config_size; /* text that the steps put into it, about */
 	struct co_scope scope;
 	struct co_layer *layers; /* arena; as many as config.n_diff_ids */
 	size_t n_layers;
@@ -54,10 +55,11 @@ struct stage_run {
 	bool cmd_set;
 	bool begun; /* its FROM line was carried out */
 	bool done;
+	size_t offered;	     /* how many layers the taker of layers was offered */
 	unsigned first_step; /* number of its FROM line */
 	size_t next;	     /* instruction to walk next */
 	int64_t step_start;
-	struct pending_step pending;
+	struct pending_step *pending; /* owned; NULL between steps */
 };
 
 /* Files to take: a stage's tree, an image's tree, the context. */
@@ -94,15 +96,21 @@ struct co_exec {
 	const struct co_plan *plan;
 	const struct co_exec_opts *o;
 	struct co_arena *a;
-	struct co_owntab *owners; /* owned; NULL: the file system keeps owners */
-	struct stage_run *stages; /* as many as plan stages */
+	struct co_owntab *owners;  /* owned; NULL: the file system keeps owners */
+	struct stage_run **stages; /* as many as plan stages; NULL where none is needed */
 	struct image_run *images;
 	struct co_sandbox *sandbox; /* opened by the first RUN */
 	struct mask_bus mask;	    /* what the sandbox talks to */
 	struct named_tree *named;   /* opened named contexts */
 	unsigned step;		    /* number of the step at work */
+	bool working;		    /* something is carried out, not only looked up */
+	size_t inherited;	    /* entries of lists that stages took over from stages */
 	bool told_commit;	    /* that a new commit misses everything */
 };
+
+/* What readers of images take (cooper too), and what a build may copy from stage to stage. */
+#define CONFIG_MAX    (4u << 20)
+#define INHERITED_MAX (1u << 20)
 
 /* stage.c */
 int stage_begin(struct co_exec *x, unsigned index, struct co_err *err) co_must_check;
@@ -114,6 +122,10 @@ int stage_materialise(struct co_exec *x, struct stage_run *st, struct co_err *er
 int stage_fetch(struct co_exec *x, struct stage_run *st, bool even_unpacked,
 		struct co_err *err) co_must_check;
 void stage_add_entry(struct co_exec *x, struct stage_run *st, const struct co_cache_entry *e);
+/* Is it a part of what the target stands on? */
+bool stage_in_result(const struct co_exec *x, const struct stage_run *st);
+/* Gives layers of the result that are here to who wants them early. */
+void stage_offer(struct co_exec *x, struct stage_run *st);
 void stage_close(struct stage_run *st);
 
 /* origin.c */
@@ -133,6 +145,7 @@ int step_lookup(struct co_exec *x, struct stage_run *st, struct pending_step *p,
 int step_work(struct co_exec *x, struct stage_run *st, struct pending_step *p, bool *hit,
 	      struct co_err *err) co_must_check;
 void step_drop(struct pending_step *p);
+void step_drop_pending(struct stage_run *st);
 /* How new layers are packed: is this one packed so, and as part of a key. */
 bool encoding_fits(const struct co_exec *x, const struct co_layer *l);
 void encoding_key(const struct co_exec *x, struct co_digest *key);
@@ -228,6 +241,9 @@ struct mount_set {
 int mounts_open(struct co_exec *x, struct stage_run *st, const struct co_step *step,
 		struct mount_set *m, struct co_err *err) co_must_check;
 void mounts_close(struct co_exec *x, struct mount_set *m);
+/* devices.c: adds what RUN --device asks for to an opened set */
+int devices_open(struct co_exec *x, const struct co_step *step, struct mount_set *m,
+		 struct co_err *err) co_must_check;
 /* mount_cache.c: after a step that succeeded, to the shared caches that want them. */
 void mount_caches_save(struct co_exec *x, const struct co_step *step, const struct mount_set *m);
 /* Content keys of bind mounts. */

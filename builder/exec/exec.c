@@ -34,10 +34,12 @@ int co_exec_open(struct co_exec **out, const struct co_plan *plan, const struct 
 	x->stages = co_arena_alloc(a, plan->n_stages * sizeof(*x->stages));
 	unsigned step = 1;
 	for (size_t i = 0; i < plan->n_stages; i++) {
-		x->stages[i].plan = &plan->stages[i];
-		x->stages[i].first_step = step;
-		if (plan->stages[i].needed)
-			step += (unsigned)plan->stages[i].n_insns + 1;
+		if (!plan->stages[i].needed)
+			continue;
+		x->stages[i] = co_arena_new(a, struct stage_run);
+		x->stages[i]->plan = &plan->stages[i];
+		x->stages[i]->first_step = step;
+		step += (unsigned)plan->stages[i].n_insns + 1;
 	}
 	*out = x;
 	return 0;
@@ -48,7 +50,7 @@ int co_exec_run(struct co_exec *x, struct co_built *out, struct co_err *err)
 	int r = schedule_run(x, err);
 	if (r < 0)
 		return r;
-	struct stage_run *st = &x->stages[x->plan->target];
+	struct stage_run *st = x->stages[x->plan->target];
 	out->config = st->config;
 	out->layers = st->layers;
 	out->n_layers = st->n_layers;
@@ -60,32 +62,24 @@ int co_exec_run(struct co_exec *x, struct co_built *out, struct co_err *err)
 
 int co_exec_fetch(struct co_exec *x, struct co_err *err)
 {
-	return stage_fetch(x, &x->stages[x->plan->target], true, err);
-}
-
-static bool in_result(const struct co_exec *x, const struct stage_run *st)
-{
-	const struct co_plan_stage *p = &x->plan->stages[x->plan->target];
-	while (p != st->plan && p->base.kind == CO_FROM_STAGE)
-		p = &x->plan->stages[p->base.stage];
-	return p == st->plan;
+	return stage_fetch(x, x->stages[x->plan->target], true, err);
 }
 
 void co_exec_entries(const struct co_exec *x, struct co_cache_entry **list, size_t *n)
 {
 	for (size_t i = 0; i < x->plan->n_stages; i++) {
-		const struct stage_run *st = &x->stages[i];
-		for (size_t k = 0; k < st->n_entries; k++) {
+		const struct stage_run *st = x->stages[i];
+		for (size_t k = 0; st && k < st->n_entries; k++) {
 			struct co_cache_entry *e = co_arena_push(x->a, *list, *n);
 			*e = st->entries[k];
-			e->result = in_result(x, st);
+			e->result = stage_in_result(x, st);
 		}
 	}
 }
 
 int co_exec_root(struct co_exec *x, const struct co_root **root, struct co_err *err)
 {
-	struct stage_run *st = &x->stages[x->plan->target];
+	struct stage_run *st = x->stages[x->plan->target];
 	int r = stage_materialise(x, st, err);
 	if (r < 0)
 		return r;
@@ -94,7 +88,7 @@ int co_exec_root(struct co_exec *x, const struct co_root **root, struct co_err *
 
 int co_exec_root_at_hand(struct co_exec *x, const struct co_root **root, struct co_err *err)
 {
-	struct stage_run *st = &x->stages[x->plan->target];
+	struct stage_run *st = x->stages[x->plan->target];
 	size_t have = st->fs ? st->fs_layers : 0;
 	char path[4096];
 	/* only overlay takes layers as they lie in the store */
@@ -112,8 +106,10 @@ void co_exec_close(struct co_exec *x)
 	if (!x)
 		return;
 	for (size_t i = 0; i < x->plan->n_stages; i++) {
-		step_drop(&x->stages[i].pending);
-		stage_close(&x->stages[i]);
+		if (!x->stages[i])
+			continue;
+		step_drop_pending(x->stages[i]);
+		stage_close(x->stages[i]);
 	}
 	origin_close_all(x);
 	co_sandbox_close(x->sandbox);

@@ -67,7 +67,8 @@ static int look_layer(struct look *l, struct stage_run *st, struct co_step_look 
 		return 0;
 	}
 	if (s->state == CO_LOOK_RUN)
-		s->reason = l->x->o->no_cache ? "--no-cache"
+		s->reason = l->x->o->no_cache	 ? "--no-cache"
+			    : st->plan->no_cache ? "--no-cache-filter"
 			    : p->by_tree
 				    ? "not in the cache, unless the files that it takes are the "
 				      "same as before"
@@ -122,8 +123,8 @@ int co_exec_look(struct co_exec *x, struct co_step_look **list, size_t *n, struc
 	int r = 0;
 	l.waits = co_arena_alloc(x->a, x->plan->n_stages * sizeof(*l.waits));
 	for (size_t i = 0; r == 0 && i < x->plan->n_stages; i++) {
-		struct stage_run *st = &x->stages[i];
-		if (!st->plan->needed)
+		struct stage_run *st = x->stages[i];
+		if (!st)
 			continue;
 		r = look_from(&l, st, err);
 		for (; r == 0 && st->next < st->plan->n_insns; st->next++)

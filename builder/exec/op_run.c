@@ -32,8 +32,12 @@ static const char **run_env(struct co_exec *x, const struct co_step *step,
 {
 	const char **env = NULL;
 	size_t n = 0;
-	for (size_t i = 0; step->env[i]; i++)
-		*co_arena_push(x->a, env, n) = step->env[i];
+	/* what a mount or device brings takes the place of a variable of that name */
+	for (size_t i = 0; step->env[i]; i++) {
+		size_t len = strcspn(step->env[i], "=");
+		if (!env_has(m->env, m->n_env, co_arena_strndup(x->a, step->env[i], len)))
+			*co_arena_push(x->a, env, n) = step->env[i];
+	}
 	for (size_t i = 0; i < m->n_env; i++)
 		*co_arena_push(x->a, env, n) = m->env[i];
 	if (!env_has(env, n, "PATH"))
@@ -65,11 +69,6 @@ static int run_refusals(struct co_exec *x, const struct co_step *step, struct co
 	if (!strcmp(step->security, "insecure") && !x->o->allow_insecure) {
 		co_fail(err, CO_E_POLICY, "RUN --security=insecure is not allowed");
 		return co_hint(err, "allow it with --allow=security.insecure");
-	}
-	if (step->n_devices) {
-		co_fail(err, CO_E_UNSUPPORTED, "RUN --device=%s: devices are not passed to steps",
-			step->devices[0]);
-		return co_hint(err, "remove the flag, or build this step elsewhere");
 	}
 	return 0;
 }
@@ -185,6 +184,8 @@ int op_run(struct co_exec *x, struct stage_run *st, const struct co_step *step,
 		return r;
 	struct mount_set m = {0};
 	r = mounts_open(x, st, step, &m, err);
+	if (!r)
+		r = devices_open(x, step, &m, err);
 	x->mask.secrets = m.secrets;
 	x->mask.n_secrets = m.n_secrets;
 	if (!r)

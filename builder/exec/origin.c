@@ -48,7 +48,7 @@ static int origin_stage(struct co_exec *x, const struct co_origin *from,
 {
 	*out = NULL;
 	if (from->kind == CO_FROM_STAGE) {
-		*out = &x->stages[from->stage];
+		*out = x->stages[from->stage];
 		return 0;
 	}
 	if (from->kind == CO_FROM_IMAGE)

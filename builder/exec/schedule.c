@@ -21,7 +21,7 @@ struct schedule {
 static bool deps_done(const struct schedule *s, const struct stage_run *st)
 {
 	for (size_t i = 0; i < st->plan->n_deps; i++)
-		if (!s->x->stages[st->plan->deps[i]].done)
+		if (!s->x->stages[st->plan->deps[i]]->done)
 			return false;
 	return true;
 }
@@ -40,8 +40,8 @@ static int advance(struct schedule *s, struct stage_run **ready, size_t *n, stru
 	struct co_exec *x = s->x;
 	*n = 0;
 	for (size_t i = 0; i < x->plan->n_stages; i++) {
-		struct stage_run *st = &x->stages[i];
-		if (!st->plan->needed || st->done || has_worker(s, st) || !deps_done(s, st))
+		struct stage_run *st = x->stages[i];
+		if (!st || st->done || has_worker(s, st) || !deps_done(s, st))
 			continue;
 		int r = stage_walk(x, st, true, err);
 		if (r < 0)
@@ -123,6 +123,14 @@ static unsigned job_limit(const struct co_exec *x)
 	return n > MAX_WORKERS ? MAX_WORKERS : n;
 }
 
+/* Before the first step, and before the first worker is forked. */
+static void begin_work(struct co_exec *x)
+{
+	if (!x->working && x->o->taker)
+		x->o->taker->begin(x->o->taker->ctx);
+	x->working = true;
+}
+
 static int run_all(struct schedule *s, struct stage_run **ready, struct co_err *err)
 {
 	for (;;) {
@@ -132,6 +140,8 @@ static int run_all(struct schedule *s, struct stage_run **ready, struct co_err *
 			return r;
 		if (!n && !s->running)
 			return 0;
+		if (n)
+			begin_work(s->x);
 		/* alone: no need for another process */
 		if (n && !s->running && (n == 1 || s->limit == 1)) {
 			r = stage_walk(s->x, ready[0], false, err);

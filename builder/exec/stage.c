@@ -18,6 +18,24 @@ void stage_add_entry(struct co_exec *x, struct stage_run *st, const struct co_ca
 	*co_arena_push(x->a, st->entries, st->n_entries) = *e;
 }
 
+bool stage_in_result(const struct co_exec *x, const struct stage_run *st)
+{
+	const struct co_plan_stage *p = &x->plan->stages[x->plan->target];
+	while (p != st->plan && p->base.kind == CO_FROM_STAGE)
+		p = &x->plan->stages[p->base.stage];
+	return p == st->plan;
+}
+
+void stage_offer(struct co_exec *x, struct stage_run *st)
+{
+	const struct co_layer_taker *t = x->o->taker;
+	if (!t || !x->working || !stage_in_result(x, st))
+		return;
+	for (; st->offered < st->n_layers; st->offered++)
+		if (co_store_has(x->o->store, &st->layers[st->offered].desc.digest, NULL))
+			t->take(t->ctx, &st->layers[st->offered]);
+}
+
 void stage_from_base(struct co_exec *x, struct stage_run *st, const struct co_base *base)
 {
 	co_config_copy(&st->config, x->a, &base->config);
@@ -31,14 +49,35 @@ void stage_from_base(struct co_exec *x, struct stage_run *st, const struct co_ba
 	}
 }
 
-static void from_stage(struct co_exec *x, struct stage_run *st, const struct stage_run *parent)
+/* A chain of stages that each add something would cost the square of its length. */
+static int count_inherited(struct co_exec *x, const struct stage_run *parent, struct co_err *err)
 {
+	const struct co_config *c = &parent->config;
+	x->inherited += c->env.n + c->labels.n + c->volumes.n + c->ports.n + c->n_history +
+			4 * parent->n_layers + parent->scope.n + parent->scope.n_declared;
+	if (x->inherited <= INHERITED_MAX)
+		return 0;
+	co_fail(err, CO_E_LIMIT,
+		"stages inherit more than %u variables, labels, layers and history entries from "
+		"one another",
+		INHERITED_MAX);
+	return co_hint(err, "put what is common into fewer stages");
+}
+
+static int from_stage(struct co_exec *x, struct stage_run *st, const struct stage_run *parent,
+		      struct co_err *err)
+{
+	int r = count_inherited(x, parent, err);
+	if (r < 0)
+		return r;
 	co_config_copy(&st->config, x->a, &parent->config);
 	st->config.onbuild = (struct co_strs){0};
 	for (size_t i = 0; i < parent->n_layers; i++)
 		*co_arena_push(x->a, st->layers, st->n_layers) = parent->layers[i];
 	st->base = parent->base;
 	st->user_pos = parent->user_pos;
+	st->config_size = parent->config_size;
+	return 0;
 }
 
 /* FROM a named context that is a tree of files: its content is the first layer. */
@@ -78,13 +117,13 @@ static int from_context(struct co_exec *x, struct stage_run *st, struct co_err *
 
 int stage_begin(struct co_exec *x, unsigned index, struct co_err *err)
 {
-	struct stage_run *st = &x->stages[index];
+	struct stage_run *st = x->stages[index];
 	const struct co_plan_stage *ps = &x->plan->stages[index];
 	const struct co_scope *parent_scope = NULL;
 	int r = 0;
 	if (ps->base.kind == CO_FROM_STAGE) {
-		from_stage(x, st, &x->stages[ps->base.stage]);
-		parent_scope = &x->stages[ps->base.stage].scope;
+		r = from_stage(x, st, x->stages[ps->base.stage], err);
+		parent_scope = &x->stages[ps->base.stage]->scope;
 	} else if (ps->image) {
 		stage_from_base(x, st, ps->image);
 	} else if (ps->base.kind == CO_FROM_CONTEXT) {
@@ -151,15 +190,24 @@ int stage_materialise(struct co_exec *x, struct stage_run *st, struct co_err *er
 			co_rootfs_limit(st->fs, &x->o->layer_limits);
 		st->fs_layers = 0;
 	}
-	if (!r && st->fs_layers < st->n_layers)
+	if (!r && st->fs_layers < st->n_layers) {
+		struct co_arrival *coming = co_arrival_begin(st->fs, st->layers + st->fs_layers,
+							     st->n_layers - st->fs_layers);
+		struct co_err also = CO_ERR_INIT;
 		r = stage_fetch(x, st, false, err);
-	if (!r)
-		co_rootfs_prepare(st->fs, st->layers + st->fs_layers, st->n_layers - st->fs_layers);
+		int e = co_arrival_end(coming, r == 0, &also);
+		if (e < 0 && !r) {
+			*err = also;
+			r = e;
+		}
+	}
 	while (r == 0 && st->fs_layers < st->n_layers) {
 		r = add_layer(x, st, err);
 		if (!r)
 			st->fs_layers++;
 	}
+	if (!r)
+		stage_offer(x, st);
 	return r;
 }
 

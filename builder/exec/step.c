@@ -187,10 +187,11 @@ void encoding_key(const struct co_exec *x, struct co_digest *key)
 	co_hash_done(h, key);
 }
 
-static bool in_cache(struct co_exec *x, struct pending_step *p, const struct co_digest *key)
+static bool in_cache(struct co_exec *x, const struct stage_run *st, struct pending_step *p,
+		     const struct co_digest *key)
 {
-	return !x->o->no_cache && co_cache_get(x->o->cache, key, &p->layer) &&
-	       encoding_fits(x, &p->layer);
+	return !x->o->no_cache && !st->plan->no_cache &&
+	       co_cache_get(x->o->cache, key, &p->layer) && encoding_fits(x, &p->layer);
 }
 
 int step_lookup(struct co_exec *x, struct stage_run *st, struct pending_step *p, bool *hit,
@@ -200,7 +201,7 @@ int step_lookup(struct co_exec *x, struct stage_run *st, struct pending_step *p,
 	if (r < 0)
 		return r;
 	p->looked_up = true;
-	*hit = in_cache(x, p, &p->key);
+	*hit = in_cache(x, st, p, &p->key);
 	/* another tree may have the same files: what is to be said is known after a look at them */
 	if (*hit || !p->by_tree)
 		explain_step(x, st, p, *hit);
@@ -218,7 +219,7 @@ static int by_content(struct co_exec *x, struct stage_run *st, struct pending_st
 		return r;
 	p->content = d;
 	make_key(x, st, &p->step, p, &p->content_key);
-	*hit = in_cache(x, p, &p->content_key);
+	*hit = in_cache(x, st, p, &p->content_key);
 	explain_step(x, st, p, *hit);
 	return 0;
 }
@@ -250,4 +251,12 @@ void step_drop(struct pending_step *p)
 	if (p->has_job)
 		copy_job_close(&p->job);
 	memset(p, 0, sizeof(*p));
+}
+
+void step_drop_pending(struct stage_run *st)
+{
+	if (st->pending)
+		step_drop(st->pending);
+	free(st->pending);
+	st->pending = NULL;
 }

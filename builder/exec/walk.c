@@ -6,17 +6,26 @@
 #include "exec-internal.h"
 #include <cooper/clock.h>
 
-static void emit_start(struct co_exec *x, struct stage_run *st, const char *title,
-		       struct co_pos pos)
+/* Nothing is fetched, run or copied. */
+static bool is_brief(const struct stage_run *st, enum co_op op)
+{
+	if (op == CO_OP_FROM)
+		return st->plan->base.kind == CO_FROM_STAGE ||
+		       st->plan->base.kind == CO_FROM_SCRATCH;
+	return op != CO_OP_RUN && op != CO_OP_COPY && op != CO_OP_ADD && op != CO_OP_WORKDIR;
+}
+
+static void emit_start(struct co_exec *x, struct stage_run *st, const struct co_insn *insn)
 {
 	st->step_start = co_mono_ns();
 	co_emit(x->o->bus, (struct co_event){.kind = CO_EV_STEP_START,
 					     .step = (int)x->step,
 					     .count = (int)x->plan->n_steps,
 					     .stage = st->plan->ast->name,
-					     .name = title,
+					     .name = insn->original,
 					     .file = x->plan->dockerfile->source.name,
-					     .pos = pos});
+					     .pos = insn->pos,
+					     .brief = is_brief(st, insn->op)});
 }
 
 static void emit_done(struct co_exec *x, struct stage_run *st, bool ok, bool cached)
@@ -34,11 +43,28 @@ static int from_line(struct co_exec *x, struct stage_run *st, struct co_err *err
 {
 	const struct co_insn *from = st->plan->ast->from;
 	x->step = st->first_step;
-	emit_start(x, st, from->original, from->pos);
+	emit_start(x, st, from);
 	int r = stage_begin(x, st->plan->index, err);
 	emit_done(x, st, r == 0, false);
 	st->begun = true;
 	return r < 0 ? co_locate(err, &x->plan->dockerfile->source, from->pos) : 0;
+}
+
+/* The config holds a step's history entry, and what a metadata instruction sets. */
+static int count_config(struct stage_run *st, const struct co_step *step, struct co_err *err)
+{
+	size_t n = step->created_by ? strlen(step->created_by) + 64 : 0;
+	for (size_t i = 0; i < step->n_kvs; i++)
+		n += strlen(step->kvs[i].key) +
+		     (step->kvs[i].value ? strlen(step->kvs[i].value) : 0);
+	for (size_t i = 0; i < step->n_words; i++)
+		n += strlen(step->words[i]);
+	st->config_size += n;
+	if (st->config_size <= CONFIG_MAX)
+		return 0;
+	co_fail(err, CO_E_LIMIT, "the image's config and history are larger than %u bytes",
+		CONFIG_MAX);
+	return co_hint(err, "what is not needed in the image belongs into another stage");
 }
 
 /* What an instruction does to config and history, once its layer is there. */
@@ -48,6 +74,8 @@ int walk_apply(struct co_exec *x, struct stage_run *st, const struct co_step *st
 	if (step->op == CO_OP_USER)
 		st->user_pos = step->pos;
 	int r = co_step_apply(step, x->a, &st->scope, &st->config, &st->cmd_set, err);
+	if (!r)
+		r = count_config(st, step, err);
 	if (r < 0)
 		return step_fail_at(x, step, err);
 	if (step->created_by) {
@@ -75,30 +103,34 @@ static int one_step(struct co_exec *x, struct stage_run *st, bool cached_only, s
 	bool hit = false;
 	int r = 0;
 	x->step = st->first_step + 1 + (unsigned)st->next;
-	if (!st->pending.looked_up) {
-		emit_start(x, st, insn->original, insn->pos);
-		r = walk_eval(x, st, &st->pending.step, err);
-		if (!r && st->pending.step.layer)
-			r = step_lookup(x, st, &st->pending, &hit, err);
-		if (!r && st->pending.step.layer && !hit && cached_only)
+	if (!st->pending)
+		st->pending = co_xcalloc(1, sizeof(*st->pending));
+	struct pending_step *p = st->pending;
+	struct co_step *step = &p->step;
+	if (!p->looked_up) {
+		emit_start(x, st, insn);
+		r = walk_eval(x, st, step, err);
+		if (!r && step->layer)
+			r = step_lookup(x, st, p, &hit, err);
+		if (!r && step->layer && !hit && cached_only)
 			return 1;
 	}
-	struct co_step *step = &st->pending.step;
 	if (!r && step->layer && !hit)
-		r = step_work(x, st, &st->pending, &hit, err);
+		r = step_work(x, st, p, &hit, err);
 	if (r < 0 && step->insn)
 		r = step_fail_at(x, step, err);
 	if (!r && step->layer)
 		stage_add_entry(x, st,
-				&(struct co_cache_entry){.key = st->pending.key,
-							 .also = st->pending.content_key,
-							 .layer = st->pending.layer});
-	if (!r && step->layer && !hit && !st->pending.apart)
+				&(struct co_cache_entry){
+					.key = p->key, .also = p->content_key, .layer = p->layer});
+	if (!r && step->layer && !hit && !p->apart)
 		st->fs_layers = st->n_layers;
+	if (!r)
+		stage_offer(x, st);
 	if (!r)
 		r = walk_apply(x, st, step, err);
 	emit_done(x, st, r == 0, hit);
-	step_drop(&st->pending);
+	step_drop_pending(st);
 	st->next++;
 	return r;
 }
@@ -117,7 +149,7 @@ int stage_replay(struct co_exec *x, struct stage_run *st, const struct co_cache_
 {
 	int r = 0;
 	size_t used = 0;
-	step_drop(&st->pending);
+	step_drop_pending(st);
 	for (; r == 0 && st->next < st->plan->n_insns; st->next++) {
 		struct co_step step;
 		r = walk_eval(x, st, &step, err);

@@ -58,9 +58,9 @@ static void send_event(void *ctx, const struct co_event *ev)
 static int borrow_trees(struct co_exec *x, struct co_err *err)
 {
 	for (size_t i = 0; i < x->plan->n_stages; i++) {
-		struct stage_run *st = &x->stages[i];
+		struct stage_run *st = x->stages[i];
 		struct co_rootfs *reader;
-		if (!st->fs)
+		if (!st || !st->fs)
 			continue;
 		int r = co_rootfs_reader(&reader, st->fs, err);
 		if (r < 0)
@@ -100,8 +100,10 @@ static _Noreturn void work(struct co_exec *x, struct stage_run *st, int fd)
 		send_frame(fd, FRAME_LAYER, &e, sizeof(e));
 	}
 	for (size_t i = 0; i < x->plan->n_stages; i++) {
-		step_drop(&x->stages[i].pending);
-		stage_close(&x->stages[i]);
+		if (!x->stages[i])
+			continue;
+		step_drop_pending(x->stages[i]);
+		stage_close(x->stages[i]);
 	}
 	for (struct image_run *i = x->images; i; i = i->next)
 		stage_close(&i->run);

@@ -162,6 +162,8 @@ static void exec_opts(struct build *b, struct co_exec_opts *x)
 				   .n_ssh = o->n_ssh,
 				   .allow_host_network = o->allow_host_network,
 				   .allow_insecure = o->allow_insecure,
+				   .allow_devices = o->allow_devices,
+				   .cdi_dirs = o->cdi_dirs,
 				   .network = o->network,
 				   .add_hosts = o->add_hosts,
 				   .memory = o->memory,
@@ -170,6 +172,7 @@ static void exec_opts(struct build *b, struct co_exec_opts *x)
 				   .output_limit = o->output_limit,
 				   .timeout_s = o->timeout_s,
 				   .jobs = o->jobs,
+				   .taker = b->early.allowed ? &b->early.taker : NULL,
 				   .layer_limits = o->layer_limits,
 				   .date = b->epoch,
 				   .epoch_of_commit = b->epoch_of_commit,
@@ -190,6 +193,7 @@ static void plan_opts(struct build *b, const struct co_platform *platform, struc
 				    .n_build_args = o->n_build_args,
 				    .contexts = o->contexts,
 				    .n_contexts = o->n_contexts,
+				    .no_cache_stages = o->no_cache_stages,
 				    .resolve = base_resolve,
 				    .ctx = b,
 				    .bus = b->bus};
@@ -311,6 +315,7 @@ static int build_platform(struct build *b, const struct co_platform *platform,
 	if (r < 0)
 		return r;
 	special_unused(b, plan);
+	early_allow(b, plan);
 	cache_expect(b, platform);
 	co_emit(b->bus, (struct co_event){.kind = CO_EV_BUILD_START,
 					  .name = b->source.name,
@@ -355,6 +360,8 @@ static int publish(struct build *b, struct co_build_result *res, struct co_err *
 	for (size_t i = 0; r == 0 && i < b->n_refs; i++)
 		r = co_store_tag(b->store, co_ref_str(&b->refs[i], name, sizeof(name)), &res->desc,
 				 err);
+	if (!r)
+		r = early_finish(b, err);
 	if (!r && b->o->push)
 		r = co_registry_push(b->registry, b->store, &res->desc, b->refs, b->n_refs,
 				     b->mounts, b->n_mounts, err);
@@ -393,6 +400,8 @@ static int run(struct build *b, struct co_build_result *res, struct co_err *err)
 		r = build_all(b, res, err);
 	if (!r)
 		r = publish(b, res, err);
+	if (r < 0)
+		early_stop(b);
 	/* a cached layer went away before it could be mounted: everything is made here then */
 	if (r == CO_E_NOT_FOUND && b->from_places && !b->pushed && b->o->push) {
 		co_warn(b->bus, "CacheLost", "cached layers are gone (%s); building without them",
@@ -412,6 +421,7 @@ static int run(struct build *b, struct co_build_result *res, struct co_err *err)
 
 static void release(struct build *b)
 {
+	early_stop(b);
 	if (b->has_context)
 		co_context_release(&b->context);
 	free((void *)b->source.text);
@@ -432,6 +442,7 @@ int co_build(const struct co_build_opts *o, struct co_bus *bus, struct co_build_
 	struct build b = {.o = o, .bus = bus};
 	struct co_build_result res = {0};
 	int64_t start = co_mono_ns();
+	early_init(&b);
 	int r = run(&b, &res, err);
 	release(&b);
 	co_emit(bus, (struct co_event){.kind = CO_EV_BUILD_DONE,

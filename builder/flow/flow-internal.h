@@ -9,6 +9,15 @@
 #include <cooper/lint.h>
 #include <cooper/str.h>
 #include <string.h>
+#include <sys/types.h>
+
+/* early.c */
+struct early_push {
+	struct co_layer_taker taker;
+	bool allowed, tried;
+	pid_t pid; /* 0: nobody uploads */
+	int fd;	   /* to the process that uploads */
+};
 
 struct build {
 	const struct co_build_opts *o;
@@ -23,7 +32,8 @@ struct build {
 	struct co_cache_entry *facts; /* what the gate found out; arena */
 	size_t n_facts;
 	char project[CO_DIGEST_TEXT]; /* identity, for explanations of misses */
-	bool from_places;	      /* some came from a place */
+	struct early_push early;
+	bool from_places; /* some came from a place */
 	bool pushed;
 	enum co_place place;
 	struct co_context context;
@@ -70,6 +80,13 @@ int finish_index(struct build *b, const struct co_descriptor *list, size_t n,
 /* user.c: POLICY when the image would run as root. image: its manifest, in the store. */
 int gate_user(struct build *b, struct co_exec *x, const struct co_built *built,
 	      const struct co_descriptor *image, struct co_err *err) co_must_check;
+/* early.c: layers are uploaded while later steps run. allow: does this plan's result let it? */
+void early_init(struct build *b);
+void early_allow(struct build *b, const struct co_plan *plan);
+/* Waits for what is being uploaded. */
+int early_finish(struct build *b, struct co_err *err) co_must_check;
+/* The build has failed: no further. */
+void early_stop(struct build *b);
 /* outputs.c: -o, and the small files. */
 int outputs_write(struct build *b, const struct co_descriptor *desc, struct co_exec *x,
 		  struct co_err *err) co_must_check;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * What directory names lead to: (name of a directory as written) -> (canonical name). An entry is
- * right as long as no link or directory changed its place, which `gen` counts. Entries are shared
+ * right as long as no link or directory changed its place, which `gen` counts (and, where the name
+ * has "..", no directory was removed). Entries are shared
  * and guarded by a sequence number each; one that a killed process left odd is never used again.
  */
 #include "path.h"
@@ -19,12 +20,17 @@ static struct cache_slot *slot_of(uint64_t h)
 	return &g.shared->cache[(h ^ h >> 29) % CACHE_SLOTS];
 }
 
-bool cache_find(const char *key, size_t len, char *value, size_t *value_len)
+uint32_t cache_gen(bool dots)
+{
+	uint32_t gen = __atomic_load_n(&g.shared->gen, __ATOMIC_ACQUIRE);
+	return dots ? gen + __atomic_load_n(&g.shared->rmdirs, __ATOMIC_ACQUIRE) : gen;
+}
+
+bool cache_find(const char *key, size_t len, char *value, size_t *value_len, uint32_t gen)
 {
 	uint64_t h = hash_of(key, len);
 	struct cache_slot *s = slot_of(h);
 	uint32_t seq = __atomic_load_n(&s->seq, __ATOMIC_ACQUIRE);
-	uint32_t gen = __atomic_load_n(&g.shared->gen, __ATOMIC_ACQUIRE);
 	size_t klen = s->key_len, vlen = s->value_len;
 	if (seq & 1 || s->hash != h || s->gen != gen + 1 || klen != len ||
 	    klen + vlen > sizeof(s->text))

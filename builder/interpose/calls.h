@@ -15,5 +15,8 @@ static inline bool row_used(const struct row *r)
 {
 	return r->when & g.flags;
 }
+/* Serves c->nr with the arguments in c->a. CALL_TRAP: not without c->uc (patch.c). */
+long call_serve(struct call *c);
+#define CALL_TRAP (-70000l)
 /* Installs the filter; dies when the kernel refuses. */
 void filter_install(void);

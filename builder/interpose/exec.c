@@ -33,14 +33,18 @@ struct exec {
 
 static long count(char **list)
 {
-	char *p;
-	for (long n = 0; n < 1 << 22; n++) {
-		if (!list)
-			return 0;
-		if (guest_read(&p, list + n, sizeof(p)) < 0)
+	char *part[64];
+	if (!list)
+		return 0;
+	for (long n = 0; n < 1 << 22;) {
+		/* up to the end of a page: one look at it is enough */
+		size_t room = (PAGE - ((uintptr_t)(list + n) & (PAGE - 1))) / sizeof(*list);
+		size_t k = room < 64 ? room ? room : 1 : 64;
+		if (guest_read(part, list + n, k * sizeof(*list)) < 0)
 			return -EFAULT;
-		if (!p)
-			return n;
+		for (size_t i = 0; i < k; i++, n++)
+			if (!part[i])
+				return n;
 	}
 	return -E2BIG;
 }

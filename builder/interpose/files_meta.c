@@ -26,15 +26,39 @@ static long find_object(struct call *c, struct where *w, struct meta *m, bool fo
 	return r == 0 && !*w->rel && w->dir != AT_FDCWD ? fd_writable(w->dir) : r;
 }
 
+/* Of something that is known to be no link. */
 static long disk_chmod(const struct where *w, uint32_t mode)
 {
 	char path[WHERE_PATH];
+	if (*w->rel)
+		return sys3(SYS_fchmodat, w->dir, w->rel, mode);
+	long r = w->dir == AT_FDCWD ? -EBADF : sys2(SYS_fchmod, w->dir, mode);
+	/* a descriptor of a place only */
+	if (r != -EBADF || w->how & W_OPEN)
+		return r;
 	return sys3(SYS_fchmodat, AT_FDCWD, where_path(w, path), mode);
+}
+
+/* What cannot be opened, so that a descriptor of it is one of its place. */
+static bool only_place(const struct where *w, const struct meta *m)
+{
+	return w->how & W_OPEN && (S_ISLNK(m->mode) || (m->mode ^ m->disk_mode) & S_IFMT);
+}
+
+/* Who has the capability is told by the change itself that a descriptor is one of a place. */
+static long not_place(int fd, int cap)
+{
+	if (cred_cap(cred(), cap))
+		return 0;
+	long r = sys2(SYS_fcntl, fd, F_GETFL);
+	return r < 0 || r & O_PATH ? -EBADF : 0;
 }
 
 long change_mode(const struct where *w, struct meta *m, uint32_t mode)
 {
 	const struct co_ip_cred *c = cred();
+	if (only_place(w, m))
+		return -EBADF;
 	if (S_ISLNK(m->mode))
 		return -EOPNOTSUPP;
 	long r = may_own(m);
@@ -50,8 +74,8 @@ long change_mode(const struct where *w, struct meta *m, uint32_t mode)
 		r = disk_chmod(w, disk);
 		if (r < 0 && r != -EPERM)
 			return r;
-	} else if (!device) {
-		disk_chmod(w, disk); /* the change time */
+	} else if (!device && disk_chmod(w, disk) == -EBADF) { /* for the change time */
+		return -EBADF;
 	}
 	m->mode = (m->mode & S_IFMT) | mode;
 	if (S_ISDIR(m->mode))
@@ -75,7 +99,7 @@ long h_chmod(struct call *c)
 long h_fchmod(struct call *c)
 {
 	struct meta m;
-	struct where w = {.dir = (int)c->a[0], .rel = ""};
+	struct where w = {.dir = (int)c->a[0], .rel = "", .how = W_OPEN};
 	if (fd_reserved(c->a[0]))
 		return -EBADF;
 	long r = fd_writable(w.dir);
@@ -83,10 +107,9 @@ long h_fchmod(struct call *c)
 		return r;
 	if (!ids_on())
 		return sys2(SYS_fchmod, c->a[0], c->a[1]);
-	r = sys2(SYS_fcntl, c->a[0], F_GETFL);
-	if (r < 0 || r & O_PATH)
-		return -EBADF;
-	r = meta_get(&w, &m);
+	r = not_place(w.dir, CAP_FOWNER);
+	if (r == 0)
+		r = meta_get(&w, &m);
 	return r < 0 ? r : change_mode(&w, &m, (uint32_t)c->a[1]);
 }
 
@@ -94,6 +117,8 @@ static long change_owner(const struct where *w, struct meta *m, uint32_t uid, ui
 {
 	const struct co_ip_cred *c = cred();
 	uint32_t keep = ~0u;
+	if (only_place(w, m))
+		return -EBADF;
 	if (!cred_cap(c, CAP_CHOWN)) {
 		bool mine = c->fsuid == m->uid;
 		if ((uid != keep && !(mine && uid == m->uid)) ||
@@ -161,7 +186,7 @@ long h_fchownat(struct call *c)
 long h_fchown(struct call *c)
 {
 	struct meta m;
-	struct where w = {.dir = (int)c->a[0], .rel = ""};
+	struct where w = {.dir = (int)c->a[0], .rel = "", .how = W_OPEN};
 	if (fd_reserved(c->a[0]))
 		return -EBADF;
 	long r = fd_writable(w.dir);
@@ -169,10 +194,9 @@ long h_fchown(struct call *c)
 		return r;
 	if (!ids_on())
 		return sys3(SYS_fchown, c->a[0], c->a[1], c->a[2]);
-	r = sys2(SYS_fcntl, c->a[0], F_GETFL);
-	if (r < 0 || r & O_PATH)
-		return -EBADF;
-	r = meta_get(&w, &m);
+	r = not_place(w.dir, CAP_CHOWN);
+	if (r == 0)
+		r = meta_get(&w, &m);
 	return r < 0 ? r : change_owner(&w, &m, (uint32_t)c->a[1], (uint32_t)c->a[2]);
 }
 
@@ -215,7 +239,8 @@ long h_utimensat(struct call *c)
 		if (fd_reserved(c->dirfd))
 			return -EBADF;
 		long r = fd_writable(c->dirfd);
-		if (r == 0 && ids_on() && (r = meta_get_fd(c->dirfd, &m)) == 0)
+		if (r == 0 && ids_on() && !cred_cap(cred(), CAP_FOWNER) &&
+		    (r = meta_get_fd(c->dirfd, &m)) == 0)
 			r = may_touch(&m, now);
 		return r < 0 ? r : sys4(SYS_utimensat, c->dirfd, NULL, now ? NULL : t, flags);
 	}

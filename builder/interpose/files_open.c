@@ -2,6 +2,7 @@
  *
  * Opening files.
  */
+#include "calls.h"
 #include "files.h"
 #include <linux/openat2.h>
 #include <sys/stat.h>
@@ -28,6 +29,8 @@ static int wanted(long flags)
 /* Opening a FIFO waits for the other side: signals must come through meanwhile. */
 static long open_waiting(struct call *c, struct where *w, long flags)
 {
+	if (!c->uc)
+		return CALL_TRAP;
 	uint64_t now, mask = *(uint64_t *)(void *)&c->uc->uc_sigmask;
 	sys4(SYS_rt_sigprocmask, 2 /* SIG_SETMASK */, &mask, &now, 8);
 	long r = sys4(SYS_openat, w->dir, w->rel, flags, 0);

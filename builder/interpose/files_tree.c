@@ -27,7 +27,8 @@ bool new_entry_matters(struct where *w, uint32_t asked)
 	       owntab_load(&g.tab->no_births);
 }
 
-static long settle(struct meta *m, struct where *w, uint32_t asked, int fd, const char *path)
+/* fd, or w when it is -1. */
+static long settle(struct meta *m, struct where *w, uint32_t asked, int fd)
 {
 	const struct co_ip_cred *c = cred();
 	struct meta dir;
@@ -48,8 +49,8 @@ static long settle(struct meta *m, struct where *w, uint32_t asked, int fd, cons
 	bool device = S_ISCHR(asked) || S_ISBLK(asked);
 	uint32_t disk = device ? 0 : meta_disk(mode);
 	if (!S_ISLNK(asked) && (m->disk_mode & 07777) != disk) {
-		long r = path ? sys3(SYS_fchmodat, AT_FDCWD, path, disk)
-			      : sys2(SYS_fchmod, fd, disk);
+		long r = fd < 0 ? sys3(SYS_fchmodat, w->dir, w->rel, disk)
+				: sys2(SYS_fchmod, fd, disk);
 		if (r < 0 && r != -EPERM)
 			return r;
 	}
@@ -65,7 +66,6 @@ static long settle(struct meta *m, struct where *w, uint32_t asked, int fd, cons
 long new_entry(struct where *w, uint32_t asked, uint32_t dev_major, uint32_t dev_minor)
 {
 	struct meta m;
-	char path[WHERE_PATH];
 	if (S_ISFIFO(asked) && g.tab)
 		owntab_bump(&g.tab->fifos);
 	if (!ids_on())
@@ -75,14 +75,14 @@ long new_entry(struct where *w, uint32_t asked, uint32_t dev_major, uint32_t dev
 		return r;
 	m.dev_major = dev_major;
 	m.dev_minor = dev_minor;
-	return settle(&m, w, asked, -1, where_path(w, path));
+	return settle(&m, w, asked, -1);
 }
 
 long new_entry_fd(int fd, struct where *w, uint32_t asked)
 {
 	struct meta m;
 	long r = meta_get_fd(fd, &m);
-	return r < 0 ? r : settle(&m, w, asked, fd, NULL);
+	return r < 0 ? r : settle(&m, w, asked, fd);
 }
 
 /* ---- handlers ---- */

@@ -142,7 +142,7 @@ struct call {
 	int dirfd;	  /* of the row's path, AT_FDCWD when the call has none */
 	const char *path; /* the row's path: the guest's pointer */
 	const long *x;	  /* the arguments behind the path */
-	ucontext_t *uc;
+	ucontext_t *uc;	  /* NULL: came without a trap */
 	int slot;
 	bool resumed; /* the call runs on in the guest's context; its return value is not ours */
 };
@@ -153,6 +153,7 @@ struct row {
 	unsigned char condition;
 	short argument;
 	long (*fn)(struct call *c);
+	bool quick; /* may be served without a trap */
 };
 /* Lets the call run in the guest's own context, interruptible, with its registers as they are. */
 long call_resume(struct call *c);

@@ -60,8 +60,7 @@ bool name_in_chroot(char *path)
 
 static uint32_t cwd_generation(void)
 {
-	return __atomic_load_n(&g.shared->gen, __ATOMIC_ACQUIRE) +
-	       __atomic_load_n(&g.shared->rmdirs, __ATOMIC_ACQUIRE);
+	return cache_gen(true);
 }
 
 /* The working directory's name holds until somebody changes directory, or moves one. */

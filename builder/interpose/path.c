@@ -8,6 +8,7 @@ struct shape {
 	size_t len, last; /* last: place of the last slash */
 	bool slash;	  /* contains one */
 	bool plain;	  /* no empty, "." or ".." component, no slash at the end */
+	bool name;	  /* the last component is a name */
 	bool mounts;	  /* a component has the name of a mount */
 };
 
@@ -20,14 +21,15 @@ static void look(struct shape *s, const char *p)
 			s->slash = true;
 			s->last = i++;
 			s->plain &= p[i] != '/' && p[i];
+			s->name = false;
 			continue;
 		}
 		size_t start = i;
 		while (p[i] && p[i] != '/')
 			i++;
 		size_t n = i - start;
-		if (p[start] == '.' && (n == 1 || (n == 2 && p[start + 1] == '.')))
-			s->plain = false;
+		s->name = !(p[start] == '.' && (n == 1 || (n == 2 && p[start + 1] == '.')));
+		s->plain &= s->name;
 		if (g.mount_names & name_bit(p + start, n))
 			s->mounts = true;
 	}
@@ -68,8 +70,10 @@ struct walk {
 	int links;
 	bool follow;
 	bool magic;	   /* the last component is a link only the kernel can follow */
-	const char *whole; /* the name as given, when it is plain: what the cache learns */
+	const char *whole; /* the name as given: what the cache learns. NULL: nothing */
 	size_t whole_dir;
+	bool dots; /* it is not plain */
+	bool skip; /* what is known of it may be used */
 };
 
 /* Puts the target of a link in front of what is left. */
@@ -132,6 +136,8 @@ static long step(struct walk *k, struct where *w, size_t n, bool last)
 		return last ? 0 : r;
 	}
 	k->link[r] = '\0';
+	if (text_starts(k->text, "/proc/")) /* says something else to each process */
+		k->whole = NULL;
 	if (dir_len && proc_magic(k->text, dir_len, k->text + dir_len + 1, n)) {
 		r = proc_link(k->text, k->link, sizeof(k->link));
 		if (r <= 0 ||
@@ -149,16 +155,43 @@ static long step(struct walk *k, struct where *w, size_t n, bool last)
 	return r < 0 ? r : 1;
 }
 
+static bool is_dots(const char *p, size_t n)
+{
+	return p[0] == '.' && (n == 1 || (n == 2 && p[1] == '.'));
+}
+
+/* How much of the name, to a slash, has no empty, "." or ".." component. */
+static size_t plain_part(const char *p)
+{
+	size_t i = 1;
+	for (size_t n = 1;; n++) {
+		if (p[n] && p[n] != '/')
+			continue;
+		if (n == i || is_dots(p + i, n - i) || !p[n])
+			return i;
+		i = n + 1;
+	}
+}
+
 /* Starts from the longest leading directory that is known already. */
 static void skip_known(struct walk *k)
 {
 	size_t n = text_len(k->at), got;
 	while (n && k->at[n - 1] != '/')
 		n--;
+	if (k->dots && n > 1) {
+		if (cache_find(k->at, n - 1, k->text, &got, cache_gen(true))) {
+			k->len = got;
+			k->at += n - 1;
+			return;
+		}
+		n = plain_part(k->at);
+	}
+	uint32_t gen = cache_gen(false);
 	for (; n > 1; n--) {
 		if (k->at[n - 1] != '/')
 			continue;
-		if (cache_find(k->at, n - 1, k->text, &got)) {
+		if (cache_find(k->at, n - 1, k->text, &got, gen)) {
 			k->len = got;
 			k->at += n - 1;
 			return;
@@ -174,27 +207,36 @@ static void learn(struct walk *k, uint32_t gen)
 	k->whole = NULL;
 }
 
-static bool is_dots(const char *p, size_t n)
-{
-	return p[0] == '.' && (n == 1 || (n == 2 && p[1] == '.'));
-}
-
 static long must_be_directory(struct walk *k, struct where *w)
 {
 	if (!k->len)
 		return 0;
+	uint32_t gen = cache_gen(true);
+	size_t n = k->len;
+	char key[256]; /* the name and "/.": what that leads to is a directory */
+	bool fits = n + 3 < sizeof(key);
+	if (fits) {
+		memcpy(key, k->text, n);
+		key[n] = '/';
+		key[n + 1] = '.';
+		if (cache_find(key, n + 2, key, &n, gen))
+			return 0;
+	}
 	k->text[k->len] = '\0';
 	where_place(w, k->text);
 	long fd = sys4(SYS_openat, w->dir, w->rel, O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
-	if (fd >= 0)
+	if (fd >= 0) {
 		sys1(SYS_close, fd);
+		if (fits && !text_starts(k->text, "/proc/"))
+			cache_add(key, k->len + 2, k->text, k->len, gen);
+	}
 	return fd < 0 && fd != -EMFILE && fd != -ENFILE ? fd : 0;
 }
 
 static long walk(struct walk *k, struct where *w)
 {
-	uint32_t gen = __atomic_load_n(&g.shared->gen, __ATOMIC_ACQUIRE);
-	if (k->whole)
+	uint32_t gen = cache_gen(false), whole_gen = cache_gen(k->dots);
+	if (k->skip)
 		skip_known(k);
 	for (;;) {
 		while (*k->at == '/')
@@ -219,7 +261,7 @@ static long walk(struct walk *k, struct where *w)
 		bool was_last = !*z;
 		k->text[k->len] = '\0';
 		if (was_last && k->whole)
-			learn(k, gen);
+			learn(k, whole_gen);
 		long r = step(k, w, n, was_last);
 		if (r <= 0)
 			return r;
@@ -259,7 +301,10 @@ static long walk_from(struct where *w, const char *absolute, bool follow)
 	const char *dots = w->how & W_CHANGE ? take_dots(k.rest) : "";
 	k.at = k.rest;
 	w->follow = w->maybe_link = false;
-	k.whole = s.plain && !g.root[0] ? absolute : NULL;
+	k.whole = s.name && !g.root[0] ? absolute : NULL;
+	k.dots = !s.plain;
+	/* of a link with a slash behind it, a change means the link itself */
+	k.skip = !g.root[0] && (s.name || !(w->how & W_CHANGE));
 	k.whole_dir = s.last;
 	long r = walk(&k, w);
 	if (r < 0)
@@ -327,7 +372,7 @@ static long resolve_slow(struct where *w, bool follow)
 static bool resolve_fast(struct where *w, const struct shape *s)
 {
 	size_t n = 0;
-	if (s->last && !cache_find(w->in, s->last, w->text, &n))
+	if (s->last && !cache_find(w->in, s->last, w->text, &n, cache_gen(false)))
 		return false;
 	if (n + (s->len - s->last) + 1 > PATH_SIZE)
 		return false;

@@ -10,7 +10,8 @@
 enum {		     /* how */
        W_FOLLOW = 1, /* the last component's link is followed */
        W_EMPTY = 2,  /* an empty name means dirfd itself (AT_EMPTY_PATH) */
-       W_CHANGE = 4  /* the entry itself will be made, renamed or removed: no mount may be there */
+       W_CHANGE = 4, /* the entry itself will be made, renamed or removed: no mount may be there */
+       W_OPEN = 8    /* a descriptor that must be more than a place (O_PATH) */
 };
 
 struct where {
@@ -71,7 +72,10 @@ long proc_link(const char *path, char *out, size_t size);
 long proc_exe(int dir, const char *name, char *out, size_t size);
 
 /* cache.c */
-bool cache_find(const char *key, size_t len, char *value, size_t *value_len);
+/* The generation an entry belongs to. dots: the name goes through "..", so that a directory must
+ * not only have kept its place but still be there. */
+uint32_t cache_gen(bool dots);
+bool cache_find(const char *key, size_t len, char *value, size_t *value_len, uint32_t gen);
 void cache_add(const char *key, size_t len, const char *value, size_t value_len, uint32_t gen);
 void cache_bump(void);
 

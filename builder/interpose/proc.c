@@ -114,9 +114,27 @@ long proc_exe(int dir, const char *name, char *out, size_t size)
 
 struct edit {
 	int in, out;
+	struct statx image; /* the interposer's file */
 	char line[PATH_SIZE * 2];
 	char made[PATH_SIZE * 2];
 };
+
+/* Pages of stubs (patch.c) lie between the guest's. p is behind the start of the line. */
+static bool is_image(const struct edit *e, const char *p)
+{
+	if (*p++ != '-')
+		return false;
+	text_get(&p, 16);
+	while (*p && *p != ' ')
+		p++;
+	p += *p == ' ';
+	text_get(&p, 16);
+	uint64_t major = text_get(&p, 16);
+	p += *p == ':';
+	uint64_t minor = text_get(&p, 16), ino = text_get(&p, 10);
+	return ino && ino == e->image.stx_ino && major == e->image.stx_dev_major &&
+	       minor == e->image.stx_dev_minor;
+}
 
 /* "start-end perms offset dev inode   path": the interposer's own lines vanish, paths are the
  * guest's. */
@@ -126,6 +144,8 @@ static bool edit_maps(struct edit *e)
 	uint64_t start = text_get(&p, 16);
 	if (start >= ARCH_BASE && start < ARCH_BASE + (1ull << 32) &&
 	    !text_ends(e->line, "[heap]\n"))
+		return false;
+	if (is_image(e, p))
 		return false;
 	char *path = e->line;
 	while (*path && *path != '/')
@@ -200,6 +220,9 @@ static long edited(const struct where *w, int flags, bool (*line)(struct edit *)
 	e.in = (int)sys4(SYS_openat, w->dir, w->rel, O_RDONLY | O_CLOEXEC, 0);
 	if (e.in < 0)
 		return e.in;
+	e.image.stx_ino = 0;
+	if (line == edit_maps)
+		sys5(SYS_statx, FD(CO_IPF_IMAGE), "", AT_EMPTY_PATH, STATX_INO, &e.image);
 	e.out = (int)sys2(SYS_memfd_create, "proc", flags & O_CLOEXEC ? MFD_CLOEXEC : 0);
 	if (e.out < 0) {
 		sys1(SYS_close, e.in);

@@ -9,15 +9,53 @@
 #define hidden __attribute__((visibility("hidden")))
 extern char arch_sigsys[] hidden, arch_restorer[] hidden;
 
+/* faults in our own code must kill, not hang: everything else waits */
+#define FAULTS (1ull << (SIGSEGV - 1) | 1ull << (SIGBUS - 1))
+
+/* Never cleared; processes that share this memory count together. */
+static uint32_t handled, cancel;
+#define SIG_CANCEL 32 /* glibc's, which programs cannot have for themselves */
+
+bool signals_handled(void)
+{
+	return __atomic_load_n(&handled, __ATOMIC_SEQ_CST);
+}
+
+bool signals_cancel(void)
+{
+	return __atomic_load_n(&cancel, __ATOMIC_RELAXED);
+}
+
+void signals_hold(uint64_t *mask)
+{
+	static const uint64_t all = ~FAULTS;
+	sys4(SYS_rt_sigprocmask, SIG_SETMASK, &all, mask, 8);
+}
+
+void signals_release(const uint64_t *mask)
+{
+	sys4(SYS_rt_sigprocmask, SIG_SETMASK, mask, 0, 8);
+}
+
+/* The first handler comes: from now on calls without a trap hold the signals, and those under way
+ * do not yet. */
+static void handler_comes(long sig)
+{
+	if (sig == SIG_CANCEL)
+		__atomic_store_n(&cancel, 1, __ATOMIC_RELAXED);
+	if (signals_handled() || (uint64_t)sig - 1 > 63 || 1ull << (sig - 1) & FAULTS)
+		return;
+	__atomic_store_n(&handled, 1, __ATOMIC_SEQ_CST);
+	slots_drain();
+}
+
 void signals_init(void)
 {
 	uint64_t mask = SYS_BIT;
-	/* faults in our own code must kill, not hang: everything else waits */
-	const uint64_t faults = 1ull << (SIGSEGV - 1) | 1ull << (SIGBUS - 1);
 	struct sigaction_k k = {.handler = (uint64_t)arch_sigsys,
 				.flags = SA_SIGINFO | SA_ONSTACK | ARCH_RESTORER,
 				.restorer = (uint64_t)arch_restorer,
-				.mask = ~faults};
+				.mask = ~FAULTS};
 	sys4(SYS_rt_sigaction, SIGSYS, &k, 0, 8);
 	sys4(SYS_rt_sigprocmask, SIG_UNBLOCK, &mask, 0, 8);
 }
@@ -38,18 +76,13 @@ long call_waiting(struct call *c, long nr, const long a[6])
 	return r;
 }
 
-#if defined(__x86_64__)
-#define ACTION_SIZE 32
-#else
-#define ACTION_SIZE 24 /* no restorer */
-#endif
+#define ACTION_SIZE 32 /* the kernel's structure, with a restorer on both processors */
 
 static long read_action(struct sigaction_k *k, const void *from)
 {
 	uint64_t v[4] = {0};
 	long r = guest_read(v, from, ACTION_SIZE);
-	*k = (struct sigaction_k){v[0], v[1], ACTION_SIZE == 32 ? v[2] : 0,
-				  ACTION_SIZE == 32 ? v[3] : v[2]};
+	*k = (struct sigaction_k){v[0], v[1], v[2], v[3]};
 	return r;
 }
 
@@ -57,7 +90,7 @@ static void pack_action(uint64_t v[4], const struct sigaction_k *k)
 {
 	v[0] = k->handler;
 	v[1] = k->flags;
-	v[2] = ACTION_SIZE == 32 ? k->restorer : k->mask;
+	v[2] = k->restorer;
 	v[3] = k->mask;
 }
 
@@ -77,6 +110,8 @@ long h_sigaction(struct call *c)
 	}
 	if (!c->a[1])
 		return sys4(SYS_rt_sigaction, c->a[0], 0, c->a[2], 8);
+	if (k.handler > 1 /* SIG_IGN */)
+		handler_comes(c->a[0]);
 	k.mask &= ~SYS_BIT;
 	pack_action(v, &k);
 	return sys4(SYS_rt_sigaction, c->a[0], v, c->a[2], 8);

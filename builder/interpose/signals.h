@@ -15,5 +15,12 @@ long h_pselect(struct call *c);
 long h_seccomp(struct call *c);
 long h_close_range(struct call *c);
 void signals_init(void);
+/* Has the guest set a handler that a signal from outside could start? */
+bool signals_handled(void);
+/* Could one of them be the C library's, that cancels threads? */
+bool signals_cancel(void);
+/* Hold all signals as during a trap, and let them through again. */
+void signals_hold(uint64_t *mask);
+void signals_release(const uint64_t *mask);
 /* A call that may wait: with the guest's signal mask, so that it can be interrupted. */
 long call_waiting(struct call *c, long nr, const long a[6]);

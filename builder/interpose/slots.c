@@ -22,7 +22,12 @@ static union {
 	struct words w;
 	char page[LARGEST_PAGE];
 } words __attribute__((aligned(LARGEST_PAGE)));
+/* The first slot's is the last, so that what every process uses lies together with the words. */
 static char stacks[SLOTS][SLOT_SIZE] __attribute__((aligned(4096)));
+#define USUAL_DEPTH 16384
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
 static bool wiped;     /* fork() does empty the page */
 static int32_t before; /* the owner before the last fork */
 static volatile int32_t mark;
@@ -54,20 +59,29 @@ static void find_owner(void)
 	words.w.owner = before = guest ? parent : pid;
 }
 
+/* One call for what would be a dozen page faults. */
+void slots_prepare(void)
+{
+	char *from = slot_top(0) + 64 - USUAL_DEPTH, *to = (char *)(&g + 1);
+	if (from < to && (size_t)(to - from) < 4 * USUAL_DEPTH)
+		sys3(SYS_madvise, from, to - from, MADV_POPULATE_WRITE);
+	/* an older kernel does not know it; the faults come one by one then */
+}
+
 void slots_init(void)
 {
 	wiped = sys3(SYS_madvise, &words, LARGEST_PAGE, MADV_WIPEONFORK) == 0;
 	words.w.owner = before = (int32_t)sys0(SYS_getpid);
 }
 
-int slot_take(void)
+int slot_take(uint32_t word)
 {
 	if (!words.w.owner)
 		find_owner();
 	for (;;) {
 		for (int i = 0; i < SLOTS; i++)
 			if (!__atomic_load_n(&words.w.taken[i], __ATOMIC_RELAXED) &&
-			    !__atomic_exchange_n(&words.w.taken[i], 1, __ATOMIC_ACQUIRE))
+			    !__atomic_exchange_n(&words.w.taken[i], word, __ATOMIC_SEQ_CST))
 				return i;
 		sys0(SYS_sched_yield);
 	}
@@ -78,9 +92,20 @@ void slot_give(int slot)
 	__atomic_store_n(&words.w.taken[slot], 0, __ATOMIC_RELEASE);
 }
 
+void slots_drain(void)
+{
+	/* bounded: after fork() in a threaded process an old kernel leaves words behind */
+	for (int i = 0, tries = 0; i < SLOTS && tries < 10000; tries++) {
+		if (__atomic_load_n(&words.w.taken[i], __ATOMIC_SEQ_CST) != SLOT_OPEN)
+			i++;
+		else
+			sys0(SYS_sched_yield);
+	}
+}
+
 char *slot_top(int slot)
 {
-	return stacks[slot] + SLOT_SIZE - 64;
+	return stacks[SLOTS - 1 - slot] + SLOT_SIZE - 64;
 }
 
 uint32_t *slot_word(int slot)

@@ -144,14 +144,16 @@ static bool real_credentials(char *control, size_t n)
 	return any;
 }
 
-long h_sendmsg(struct call *c)
+/* *as_is: nothing has to be translated, and nothing was sent. */
+static long send_message(struct call *c, struct msghdr *from, long flags, bool *as_is)
 {
 	struct where w;
 	struct sockaddr_un a;
 	struct msghdr m;
 	char control[4096] __attribute__((aligned(16)));
 	long len = 0;
-	if (guest_read(&m, (void *)c->a[1], sizeof(m)) < 0)
+	*as_is = false;
+	if (guest_read(&m, from, sizeof(m)) < 0)
 		return -EFAULT;
 	if (m.msg_name && m.msg_namelen)
 		len = translate(m.msg_name, m.msg_namelen, &w, &a, false);
@@ -160,16 +162,56 @@ long h_sendmsg(struct call *c)
 	bool creds = m.msg_control && m.msg_controllen && m.msg_controllen <= sizeof(control) &&
 		     guest_read(control, m.msg_control, m.msg_controllen) == 0 &&
 		     real_credentials(control, m.msg_controllen);
-	if (!len && !creds)
-		return call_resume(c);
+	*as_is = !len && !creds;
+	if (*as_is)
+		return 0;
 	if (len) {
 		m.msg_name = &a;
 		m.msg_namelen = (socklen_t)len;
 	}
 	if (creds)
 		m.msg_control = control;
-	const long args[6] = {c->a[0], (long)&m, c->a[2]};
+	const long args[6] = {c->a[0], (long)&m, flags};
 	return call_waiting(c, SYS_sendmsg, args);
+}
+
+long h_sendmsg(struct call *c)
+{
+	bool as_is;
+	long r = send_message(c, (void *)c->a[1], c->a[2], &as_is);
+	return as_is ? call_resume(c) : r;
+}
+
+/* Does a message name a socket in the file system, or bear credentials? */
+static bool wants_translation(const struct msghdr *m)
+{
+	uint16_t family = 0;
+	if (ids_on() && m->msg_control && m->msg_controllen)
+		return true;
+	if (!m->msg_name || m->msg_namelen < sizeof(family))
+		return false;
+	return guest_read(&family, m->msg_name, sizeof(family)) == 0 && family == AF_UNIX;
+}
+
+/* Fewer messages may be sent than were given: if any needs us, the first one. */
+long h_sendmmsg(struct call *c)
+{
+	struct mmsghdr *list = (void *)c->a[1], m;
+	uint32_t n = (uint32_t)c->a[2] < 1024 ? (uint32_t)c->a[2] : 1024, i = 0;
+	while (i < n && guest_read(&m, &list[i], sizeof(m)) == 0 && !wants_translation(&m.msg_hdr))
+		i++;
+	if (i == n)
+		return call_resume(c);
+	bool as_is;
+	const long args[6] = {c->a[0], (long)list, c->a[3]};
+	long r = send_message(c, &list[0].msg_hdr, c->a[3], &as_is);
+	if (as_is)
+		r = call_waiting(c, SYS_sendmsg, args);
+	if (r < 0)
+		return r;
+	uint32_t len = (uint32_t)r;
+	r = guest_write(&list[0].msg_len, &len, sizeof(len));
+	return r < 0 ? r : 1;
 }
 
 /* What a name was before translate() made it. */

@@ -4,6 +4,7 @@
  */
 #include "calls.h"
 #include "exec.h"
+#include "patch.h"
 #include "path.h"
 #include "signals.h"
 #include "slots.h"
@@ -139,6 +140,7 @@ uint64_t start_c(uint64_t *sp)
 	struct stack s;
 	struct handover h;
 	struct program prog, interp = {0};
+	slots_prepare();
 	read_stack(sp, &s);
 	bool first = !handover_read(s.message, &h);
 	/* nobody should find it in /proc/self/environ */
@@ -155,6 +157,7 @@ uint64_t start_c(uint64_t *sp)
 		sys1(SYS_close, h.interpreter);
 	}
 	set_auxv(s.auxv, &prog, &interp, h.secure);
+	patch_program(prog.entry, h.interpreter < 0);
 	const char *name = g.exec_name;
 	for (const char *p = name; *p; p++)
 		if (*p == '/')

@@ -4,6 +4,7 @@
  * config_write.c.
  */
 #include "oci-internal.h"
+#include <cooper/lookup.h>
 #include <string.h>
 
 /* Shared by all that start from scratch; replaced by an own copy at the first change. */
@@ -36,14 +37,15 @@ static void *copy_items(struct co_arena *a, const void *items, size_t n, size_t 
 void co_config_copy(struct co_config *to, struct co_arena *a, const struct co_config *from)
 {
 	*to = *from;
+	to->index = NULL;
 	COPY(a, to->env.items, to->env.n);
+	COPY(a, to->volumes.items, to->volumes.n);
+	COPY(a, to->ports.items, to->ports.n);
+	COPY(a, to->labels.items, to->labels.n);
 	COPY(a, to->entrypoint.items, to->entrypoint.n);
 	COPY(a, to->cmd.items, to->cmd.n);
 	COPY(a, to->shell.items, to->shell.n);
 	COPY(a, to->onbuild.items, to->onbuild.n);
-	COPY(a, to->volumes.items, to->volumes.n);
-	COPY(a, to->ports.items, to->ports.n);
-	COPY(a, to->labels.items, to->labels.n);
 	COPY(a, to->diff_ids, to->n_diff_ids);
 	COPY(a, to->history, to->n_history);
 }
@@ -87,35 +89,98 @@ const char *co_config_getenv(const struct co_config *c, const char *key)
 	return NULL;
 }
 
+static const char *env_key(const void *items, size_t i, size_t *len)
+{
+	const char *entry = ((const char *const *)items)[i];
+	*len = strcspn(entry, "=");
+	return entry;
+}
+
+static const char *item_key(const void *items, size_t i, size_t *len)
+{
+	const char *item = ((const char *const *)items)[i];
+	*len = strlen(item);
+	return item;
+}
+
+static const char *label_key(const void *items, size_t i, size_t *len)
+{
+	const char *key = ((const struct co_kvpair *)items)[i].key;
+	*len = strlen(key);
+	return key;
+}
+
+/* Where in its lists a config has what: a file may set a hundred thousand variables. */
+struct config_index {
+	struct co_lookup env, labels, volumes, ports;
+	bool env_once; /* no name is twice in env */
+};
+
+static struct config_index *index_of(struct co_config *c, struct co_arena *a)
+{
+	if (!c->index)
+		c->index = co_arena_new(a, struct config_index);
+	return c->index;
+}
+
+static void add_once(struct co_strs *s, struct co_lookup *x, struct co_arena *a, const char *item)
+{
+	if (co_lookup_find(x, a, s->items, s->n, item_key, item, strlen(item)) == s->n)
+		co_strs_add(s, a, item);
+}
+
+void co_config_add_volume(struct co_config *c, struct co_arena *a, const char *path)
+{
+	add_once(&c->volumes, &index_of(c, a)->volumes, a, path);
+}
+
+void co_config_add_port(struct co_config *c, struct co_arena *a, const char *port)
+{
+	add_once(&c->ports, &index_of(c, a)->ports, a, port);
+}
+
+/* A base image may name a variable twice: the last value counts, at the first place. */
+static void drop_doubles(struct co_strs *env, struct co_arena *a)
+{
+	struct co_strs once = {0};
+	struct co_lookup index = {0};
+	for (size_t i = 0; i < env->n; i++) {
+		size_t len;
+		const char *key = env_key(env->items, i, &len);
+		size_t at = co_lookup_find(&index, a, once.items, once.n, env_key, key, len);
+		if (at == once.n)
+			*co_arena_push(a, once.items, once.n) = key;
+		else
+			once.items[at] = key;
+	}
+	*env = once;
+}
+
 void co_config_setenv(struct co_config *c, struct co_arena *a, const char *key, const char *value)
 {
 	struct co_strs *env = &c->env;
 	const char *entry = co_arena_printf(a, "%s=%s", key, value);
-	size_t kept = 0;
-	bool placed = false;
-	own(env, a);
-	for (size_t i = 0; i < env->n; i++) {
-		bool same = value_of(env->items[i], key) != NULL;
-		if (!same)
-			env->items[kept++] = env->items[i];
-		else if (!placed)
-			env->items[kept++] = entry;
-		placed |= same;
-	}
-	env->n = kept;
-	if (!placed)
-		co_strs_add(env, a, entry);
+	struct config_index *x = index_of(c, a);
+	if (!x->env_once)
+		drop_doubles(env, a);
+	x->env_once = true;
+	size_t at = co_lookup_find(&x->env, a, env->items, env->n, env_key, key, strlen(key));
+	if (at == env->n)
+		*co_arena_push(a, env->items, env->n) = entry;
+	else
+		env->items[at] = entry;
 }
 
 void co_config_set_label(struct co_config *c, struct co_arena *a, const char *k, const char *v)
 {
-	for (size_t i = 0; i < c->labels.n; i++) {
-		if (strcmp(c->labels.items[i].key, k))
-			continue;
-		c->labels.items[i].value = co_arena_strdup(a, v);
+	struct co_kvlist *l = &c->labels;
+	size_t at =
+		co_lookup_find(&index_of(c, a)->labels, a, l->items, l->n, label_key, k, strlen(k));
+	if (at < l->n) {
+		l->items[at].value = co_arena_strdup(a, v);
 		return;
 	}
-	struct co_kvpair *kv = co_arena_push(a, c->labels.items, c->labels.n);
+	struct co_kvpair *kv = co_arena_push(a, l->items, l->n);
 	kv->key = co_arena_strdup(a, k);
 	kv->value = co_arena_strdup(a, v);
 }

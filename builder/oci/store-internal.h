@@ -18,6 +18,7 @@ struct co_store {
 	char *tmp_path;	    /* owned; absolute */
 	pid_t owner;	    /* who made it: a forked child must not remove it */
 	atomic_uint serial; /* for names in tmp */
+	const struct co_store_watch *watch; /* borrowed; may be NULL */
 };
 
 #define STORE_RECORD_MAX 65536 /* a name's record */

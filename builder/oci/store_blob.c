@@ -100,7 +100,31 @@ struct blob_sink {
 	struct co_digest *digest;  /* the caller's; may be NULL */
 	int64_t *size;		   /* the caller's; may be NULL */
 	struct store_spool *spool; /* not NULL: the file stays in tmp */
+	bool watched;		   /* somebody was told that it begins, and not yet how it ends */
 };
+
+void co_store_watch(struct co_store *s, const struct co_store_watch *w)
+{
+	s->watch = w;
+}
+
+static void watch_begin(struct blob_sink *b)
+{
+	const struct co_store_watch *w = b->store->watch;
+	int fd = w && b->name[0] ? openat(b->store->tmp, b->name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC)
+				 : -1;
+	b->watched = fd >= 0;
+	if (b->watched)
+		w->begins(w->ctx, &b->expect, fd);
+}
+
+static void watch_end(struct blob_sink *b, bool ok)
+{
+	const struct co_store_watch *w = b->store->watch;
+	if (b->watched && w)
+		w->ends(w->ctx, &b->expect, ok);
+	b->watched = false;
+}
 
 static int wrong_size(const struct blob_sink *b, const char *how, struct co_err *err)
 {
@@ -121,7 +145,10 @@ static int blob_write(void *self, const void *data, size_t len, struct co_err *e
 	if (__builtin_add_overflow(b->count, (int64_t)len, &b->count) ||
 	    (b->expect_size >= 0 && b->count > b->expect_size))
 		return wrong_size(b, "more", err);
-	return co_sink_pass(b->file, data, len, err);
+	int r = co_sink_pass(b->file, data, len, err);
+	if (!r && b->watched && b->store->watch)
+		b->store->watch->grows(b->store->watch->ctx, &b->expect, b->count);
+	return r;
 }
 
 static int check(const struct blob_sink *b, struct co_err *err)
@@ -169,6 +196,7 @@ static int blob_close(void *self, struct co_err *err)
 		r = publish(b->store, b->name, &b->got, err);
 	if (r < 0)
 		return r;
+	watch_end(b, true);
 	if (b->spool)
 		hand_over_spool(b);
 	if (b->digest)
@@ -182,6 +210,7 @@ static void blob_free(void *self, bool aborted)
 {
 	struct blob_sink *b = self;
 	(void)aborted;
+	watch_end(b, false);
 	co_sink_abort(b->file);
 	if (b->name[0])
 		unlinkat(b->store->tmp, b->name, 0);
@@ -212,6 +241,8 @@ struct co_sink *co_store_sink(struct co_store *s, const struct co_digest *expect
 	if (expect)
 		b->expect = *expect;
 	start(b, b->expect.set ? (enum co_digest_alg)b->expect.alg : CO_SHA256);
+	if (b->expect.set)
+		watch_begin(b);
 	return co_sink_new(&blob_ops, b);
 }
 

@@ -33,10 +33,11 @@ static void apply_kvs(const struct co_step *s, struct co_arena *a, struct co_sco
 
 static void apply_words(const struct co_step *s, struct co_arena *a, struct co_config *c)
 {
-	struct co_strs *list = s->op == CO_OP_EXPOSE ? &c->ports : &c->volumes;
 	for (size_t i = 0; i < s->n_words; i++)
-		if (!co_strs_has(list, s->words[i]))
-			co_strs_add(list, a, s->words[i]);
+		if (s->op == CO_OP_EXPOSE)
+			co_config_add_port(c, a, s->words[i]);
+		else
+			co_config_add_volume(c, a, s->words[i]);
 }
 
 /* Setting ENTRYPOINT drops a CMD that came from the base, not one set in this stage. */

@@ -51,6 +51,9 @@ static int stage_platform(struct co_plan *p, struct co_arena *a, struct co_plan_
 	}
 	if (co_platform_parse(&st->platform, text, err) < 0)
 		return at_from(p, pos, err);
+	/* an empty image is for the target, whatever the flag says (the frontend does so) */
+	if (st->base.kind == CO_FROM_SCRATCH)
+		st->platform = p->opts->target;
 	return 0;
 }
 
@@ -307,6 +310,32 @@ static int mark_needed(struct co_plan *p, struct co_arena *a, struct co_err *err
 	return 0;
 }
 
+/* A filter for a stage that is not there would do nothing, unseen. */
+static int mark_uncached(struct co_plan *p, struct co_arena *a, struct co_err *err)
+{
+	for (const char *const *w = p->opts->no_cache_stages; w && *w; w++) {
+		const char **names = NULL;
+		size_t n = 0;
+		bool found = false;
+		for (size_t i = 0; i < p->n_stages; i++) {
+			const char *name = p->dockerfile->stages[i].name;
+			if (!name)
+				continue;
+			bool same = co_ieq(name, *w);
+			p->stages[i].no_cache |= same;
+			found |= same;
+			*co_arena_push(a, names, n) = name;
+		}
+		*co_arena_push(a, names, n) = NULL;
+		if (found)
+			continue;
+		const char *near = co_nearest(*w, names);
+		co_fail(err, CO_E_USAGE, "--no-cache-filter: there is no stage \"%s\"", *w);
+		return near ? co_hint(err, "did you mean %s?", near) : err->code;
+	}
+	return 0;
+}
+
 int co_plan_make(struct co_plan **out, struct co_arena *a, const struct co_dockerfile *d,
 		 const struct co_plan_opts *opts, struct co_err *err)
 {
@@ -324,7 +353,9 @@ int co_plan_make(struct co_plan **out, struct co_arena *a, const struct co_docke
 		p->stages[i].ast = &d->stages[i];
 		p->stages[i].index = i;
 	}
-	r = find_target(p, a, err);
+	r = mark_uncached(p, a, err);
+	if (!r)
+		r = find_target(p, a, err);
 	/* names are expanded for every stage up to the target: an error there is an error */
 	for (unsigned i = 0; r == 0 && i <= p->target; i++)
 		r = stage_base(p, a, &p->stages[i], err);

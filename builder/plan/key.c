@@ -155,8 +155,11 @@ static void add_run(struct co_hash *h, const struct co_step *s, const struct co_
 	add_str(h, T_HOSTNAME, s->hostname);
 	for (size_t i = 0; i < s->n_mounts; i++)
 		add_mount(h, &s->mounts[i]);
-	for (size_t i = 0; i < s->n_devices; i++)
-		add_str(h, T_DEVICE, s->devices[i]);
+	for (size_t i = 0; i < s->n_devices; i++) {
+		add_str(h, T_DEVICE, s->devices[i].name);
+		if (s->devices[i].required) /* it was there */
+			add_u64(h, T_FLAGS, 1);
+	}
 }
 
 static void add_copy(struct co_hash *h, const struct co_step *s)

@@ -4,18 +4,26 @@
  */
 #include "plan-internal.h"
 
+static const char *var_key(const void *items, size_t i, size_t *len)
+{
+	const char *key = ((const struct co_var *)items)[i].key;
+	*len = strlen(key);
+	return key;
+}
+
+static const char *kv_key(const void *items, size_t i, size_t *len)
+{
+	const char *key = ((const struct co_kv *)items)[i].key;
+	*len = strlen(key);
+	return key;
+}
+
 void scope_set(struct co_scope *s, struct co_arena *a, const char *key, const char *value,
 	       bool is_arg)
 {
 	/* The later declaration wins whatever its kind, and moves nothing. */
-	for (size_t i = 0; i < s->n; i++) {
-		if (strcmp(s->vars[i].key, key))
-			continue;
-		s->vars[i].value = value;
-		s->vars[i].is_arg = is_arg;
-		return;
-	}
-	struct co_var *v = co_arena_push(a, s->vars, s->n);
+	size_t at = co_lookup_find(&s->index, a, s->vars, s->n, var_key, key, strlen(key));
+	struct co_var *v = at < s->n ? &s->vars[at] : co_arena_push(a, s->vars, s->n);
 	v->key = key;
 	v->value = value;
 	v->is_arg = is_arg;
@@ -43,10 +51,8 @@ void co_scope_begin(struct co_scope *s, struct co_arena *a, const struct co_plan
 
 const char *co_scope_get(const struct co_scope *s, const char *key)
 {
-	for (size_t i = 0; i < s->n; i++)
-		if (!strcmp(s->vars[i].key, key))
-			return s->vars[i].value;
-	return NULL;
+	size_t at = co_lookup_peek(&s->index, s->vars, s->n, var_key, key, strlen(key));
+	return at < s->n ? s->vars[at].value : NULL;
 }
 
 const char *plan_build_arg(const struct co_plan_opts *o, const char *key)
@@ -60,10 +66,19 @@ const char *plan_build_arg(const struct co_plan_opts *o, const char *key)
 
 const char *plan_global(const struct co_plan *p, const char *key)
 {
-	for (size_t i = p->n_globals; i > 0; i--)
-		if (!strcmp(p->globals[i - 1].key, key))
-			return p->globals[i - 1].value;
-	return NULL;
+	size_t at = co_lookup_peek(&p->global_index, p->globals, p->n_globals, kv_key, key,
+				   strlen(key));
+	return at < p->n_globals ? p->globals[at].value : NULL;
+}
+
+static void global_set(struct co_plan *p, struct co_arena *a, const char *key, const char *value)
+{
+	size_t at = co_lookup_find(&p->global_index, a, p->globals, p->n_globals, kv_key, key,
+				   strlen(key));
+	struct co_kv *kv =
+		at < p->n_globals ? &p->globals[at] : co_arena_push(a, p->globals, p->n_globals);
+	kv->key = key;
+	kv->value = value;
 }
 
 bool plan_is_proxy_arg(const char *key)
@@ -79,9 +94,7 @@ bool plan_is_proxy_arg(const char *key)
 static void add_global(struct co_plan *p, struct co_arena *a, const char *key, const char *fallback)
 {
 	const char *given = plan_build_arg(p->opts, key);
-	struct co_kv *kv = co_arena_push(a, p->globals, p->n_globals);
-	kv->key = key;
-	kv->value = given ? given : fallback;
+	global_set(p, a, key, given ? given : fallback);
 }
 
 static void add_platform_args(struct co_plan *p, struct co_arena *a)
@@ -130,9 +143,7 @@ int plan_globals(struct co_plan *p, struct co_arena *a, struct co_err *err)
 				return co_locate(err, &p->dockerfile->source, kv->pos);
 			if (!given && !value)
 				value = (char *)plan_global(p, kv->key);
-			struct co_kv *g = co_arena_push(a, p->globals, p->n_globals);
-			g->key = kv->key;
-			g->value = given ? given : value;
+			global_set(p, a, kv->key, given ? given : value);
 		}
 	}
 	return 0;

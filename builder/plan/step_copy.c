@@ -132,16 +132,5 @@ int eval_copy(struct eval *ev, struct co_err *err)
 		r = copy_sources(ev, err);
 	if (!r)
 		r = copy_dest(ev, err);
-	if (r < 0)
-		return r;
-	size_t n = s->n_sources + s->n_bodies;
-	if (n > 1 && !co_ends(s->dest, "/")) {
-		eval_fail(ev, ev->insn->arg_pos[ev->insn->n_args - 1], err,
-			  "when using %s with more than one source file, the destination must be a "
-			  "directory and end with a /",
-			  co_op_name(ev->insn->op));
-		return co_hint(err, "write %s/ as the destination",
-			       ev->insn->args[ev->insn->n_args - 1]);
-	}
-	return 0;
+	return r;
 }

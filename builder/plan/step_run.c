@@ -108,6 +108,70 @@ static int run_mount(struct eval *ev, const struct co_flag *f, struct co_err *er
 	return 0;
 }
 
+/* vendor.com/class, or that and =device */
+static bool is_device(const char *name)
+{
+	const char *slash = strchr(name, '/');
+	const char *end = name + strcspn(name, "=");
+	if (!slash || slash > end || slash == name || slash + 1 == end)
+		return false;
+	for (const char *c = name; *c; c++) {
+		bool mark = strchr("._-", *c) || c == slash || c == end ||
+			    (c > end && strchr(":*", *c));
+		if (!mark && !co_is_alpha(*c) && !co_is_digit(*c))
+			return false;
+	}
+	return true;
+}
+
+static int device_option(struct eval *ev, const struct co_flag *f, const char *word, bool first,
+			 struct co_device *d, struct co_err *err)
+{
+	static const char *const keys[] = {"name", "required", NULL};
+	size_t len = strcspn(word, "=");
+	const char *key = co_arena_strndup(ev->a, word, len);
+	const char *value = word[len] ? word + len + 1 : NULL;
+	if (co_ieq(key, "required") &&
+	    (!value || co_ieq(value, "true") || co_ieq(value, "false"))) {
+		d->required = !value || co_ieq(value, "true");
+		return 0;
+	}
+	if (co_ieq(key, "required"))
+		return eval_fail(ev, f->pos, err, "--device: required is true or false, not \"%s\"",
+				 value);
+	if (co_ieq(key, "name") && value) {
+		d->name = value;
+		return 0;
+	}
+	if (first && strchr(key, '/')) {
+		d->name = word;
+		return 0;
+	}
+	const char *near = co_nearest(key, keys);
+	eval_fail(ev, f->pos, err, "--device: unknown option \"%s\"", word);
+	return near ? co_hint(err, "did you mean %s?", near)
+		    : co_hint(err, "write --device=vendor.com/class=device[,required]");
+}
+
+static int run_device(struct eval *ev, const struct co_flag *f, struct co_err *err)
+{
+	struct co_device d = {0};
+	int r = 0;
+	for (const char *p = f->value; r == 0 && p; p = *p ? p + 1 : NULL) {
+		size_t n = strcspn(p, ",");
+		r = device_option(ev, f, co_arena_strndup(ev->a, p, n), p == f->value, &d, err);
+		p += n;
+	}
+	if (r < 0)
+		return r;
+	if (!d.name || !is_device(d.name)) {
+		eval_fail(ev, f->pos, err, "invalid device \"%s\"", d.name ? d.name : f->value);
+		return co_hint(err, "write --device=vendor.com/class=device[,required]");
+	}
+	*co_arena_push(ev->a, ev->out->devices, ev->out->n_devices) = d;
+	return 0;
+}
+
 static int run_choice(struct eval *ev, const char *flag, const char *const *allowed,
 		      const char **out, struct co_err *err)
 {
@@ -149,7 +213,7 @@ int eval_run(struct eval *ev, struct co_err *err)
 		if (!strcmp(f->name, "mount"))
 			r = run_mount(ev, f, err);
 		else if (!strcmp(f->name, "device"))
-			*co_arena_push(ev->a, s->devices, s->n_devices) = f->value ? f->value : "";
+			r = run_device(ev, f, err);
 	}
 	return r;
 }

@@ -6,7 +6,11 @@
 #include "sandbox-internal.h"
 #include <linux/bpf.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
+
+#define MAX_GIVEN 64 /* as many descriptors as a step's mounts have */
 
 #define INSN(c, d, s, o, i)                                                                        \
 	((struct bpf_insn){.code = (c), .dst_reg = (d), .src_reg = (s), .off = (o), .imm = (i)})
@@ -27,8 +31,28 @@ static long bpf(int cmd, union bpf_attr *a)
 	return syscall(SYS_bpf, cmd, a, sizeof(*a));
 }
 
+/* The devices that the step was given. */
+static size_t given(struct bpf_insn *p, const struct co_run *run)
+{
+	size_t n = 0, count = 0;
+	for (size_t i = 0; i < run->n_mounts && count < MAX_GIVEN; i++) {
+		struct stat sb;
+		const struct co_mount_op *op = &run->mounts[i];
+		if (op->kind != CO_MOP_DEVICE || fstat(op->src_fd, &sb) < 0)
+			continue;
+		int type = S_ISBLK(sb.st_mode) ? BPF_DEVCG_DEV_BLOCK : BPF_DEVCG_DEV_CHAR;
+		const struct bpf_insn one[] = {JNE(BPF_REG_2, type, 4),
+					       JNE(BPF_REG_3, (int)major(sb.st_rdev), 3),
+					       JNE(BPF_REG_4, (int)minor(sb.st_rdev), 2), RET(1)};
+		memcpy(p + n, one, sizeof(one));
+		n += sizeof(one) / sizeof(one[0]);
+		count++;
+	}
+	return n;
+}
+
 /* r2: type and access; r3, r4: numbers. */
-static size_t program(struct bpf_insn *p)
+static size_t program(struct bpf_insn *p, const struct co_run *run)
 {
 	size_t n = 0;
 	const struct bpf_insn head[] = {
@@ -37,10 +61,13 @@ static size_t program(struct bpf_insn *p)
 		/* making a node is no use of it */
 		INSN(BPF_ALU64 | BPF_MOV | BPF_X, BPF_REG_5, BPF_REG_2, 0, 0),
 		INSN(BPF_ALU64 | BPF_RSH | BPF_K, BPF_REG_5, 0, 0, 16),
-		JNE(BPF_REG_5, BPF_DEVCG_ACC_MKNOD, 2), RET(1), AND(BPF_REG_2, 0xffff),
-		JEQ(BPF_REG_2, BPF_DEVCG_DEV_CHAR, 2), RET(0)};
+		JNE(BPF_REG_5, BPF_DEVCG_ACC_MKNOD, 2), RET(1), AND(BPF_REG_2, 0xffff)};
 	memcpy(p, head, sizeof(head));
 	n = sizeof(head) / sizeof(head[0]);
+	n += given(p + n, run);
+	const struct bpf_insn chars[] = {JEQ(BPF_REG_2, BPF_DEVCG_DEV_CHAR, 2), RET(0)};
+	memcpy(p + n, chars, sizeof(chars));
+	n += sizeof(chars) / sizeof(chars[0]);
 	for (size_t i = 0; i < sizeof(usual) / sizeof(usual[0]); i++) {
 		bool any = usual[i].minor == ~0u;
 		p[n++] = JNE(BPF_REG_3, (int)usual[i].major, any ? 2 : 3);
@@ -55,12 +82,12 @@ static size_t program(struct bpf_insn *p)
 	return n + 2;
 }
 
-int group_devices(int cgroup)
+int group_devices(int cgroup, const struct co_run *run)
 {
-	struct bpf_insn insns[64];
+	struct bpf_insn insns[64 + MAX_GIVEN * 5];
 	union bpf_attr load = {.prog_type = BPF_PROG_TYPE_CGROUP_DEVICE};
 	load.insns = (uint64_t)(uintptr_t)insns;
-	load.insn_cnt = (uint32_t)program(insns);
+	load.insn_cnt = (uint32_t)program(insns, run);
 	load.license = (uint64_t)(uintptr_t) "MIT";
 	auto_fd prog = (int)bpf(BPF_PROG_LOAD, &load);
 	if (prog < 0)

@@ -25,6 +25,8 @@
 struct emulated {
 	struct filter filter[2]; /* [no network] */
 	int init, image;
+	struct group group;
+	bool grouped;
 };
 
 struct start {
@@ -39,6 +41,7 @@ static void close_sandbox(struct co_sandbox *s)
 	free(e->filter[1].insns);
 	co_close_fd(&e->init);
 	co_close_fd(&e->image);
+	group_close(&e->group);
 	free(e);
 	free(s);
 }
@@ -75,6 +78,7 @@ static int open_sandbox(struct co_sandbox **out, const struct co_sandbox_ops *op
 				 .state = e};
 	e->init = spec_image_fd();
 	e->image = guest_image();
+	e->group.fd = -1;
 	if (e->init < 0 || e->image < 0) {
 		co_fail_sys(err, "prepare the step's first process");
 		close_sandbox(s);
@@ -132,10 +136,15 @@ static int inside_guest(void *arg)
 	char path[32];
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	umask(0);
-	int dir = co_inroot_open(st->root->fd, st->run->cwd, O_PATH | O_DIRECTORY, 0);
-	int r = dir < 0 || fchdir(dir) < 0
-			? co_fail_sys(st->err, "working directory %s", st->run->cwd)
-			: arrange(a);
+	int dir = -1, r = 0;
+	if (limits_join(&st->limits, st->run) < 0)
+		r = co_fail_sys(st->err, "keep the step to its limits");
+	if (!r)
+		dir = co_inroot_open(st->root->fd, st->run->cwd, O_PATH | O_DIRECTORY, 0);
+	if (!r && (dir < 0 || fchdir(dir) < 0))
+		r = co_fail_sys(st->err, "working directory %s", st->run->cwd);
+	if (!r)
+		r = arrange(a);
 	if (!r) {
 		syscall(SYS_execveat, INIT_FD_SELF, "", argv, env, AT_EMPTY_PATH);
 		snprintf(path, sizeof(path), "/proc/self/fd/%d", INIT_FD_SELF);
@@ -203,6 +212,10 @@ static int prepare(struct step *st, struct guest *g, struct emulated *e, struct 
 	auto_free const char **env = guest_env(g);
 	struct co_run run = *st->run;
 	run.env = env;
+	if (!e->grouped)
+		group_open(&e->group, st->run, false);
+	e->grouped = true;
+	limits_open(&st->limits, &e->group, st->run);
 	uint32_t flags = INIT_NO_NEW_PRIVS | INIT_REAPER | INIT_INTERPOSED |
 			 (native ? INIT_SETGROUPS : INIT_KEEP_IDS) |
 			 (st->landlock >= 0 ? INIT_LANDLOCK : 0);
@@ -288,6 +301,7 @@ static int run_guest(struct co_sandbox *s, const struct co_root *root, const str
 		r = go(&st, &g, &res, err);
 	guest_close(&g);
 	stubs_remove(&st.stubs, root->fd);
+	limits_close(&st.limits, &res);
 	step_close(&st);
 	if (!r)
 		*result = res;
@@ -316,9 +330,13 @@ static void probe_filter(struct co_probe *out)
 	else
 		snprintf(out->answer, sizeof(out->answer), "seccomp filter: %s",
 			 strerror(WIFEXITED(status) ? WEXITSTATUS(status) : EPERM));
+	bool missing = !out->usable && WIFEXITED(status) && WEXITSTATUS(status) == ENOSYS;
 	if (!out->usable)
-		snprintf(out->cure, sizeof(out->cure),
-			 "allow the system call seccomp in the container's seccomp profile");
+		snprintf(out->cure, sizeof(out->cure), "%s",
+			 missing ? "run it on a kernel with CONFIG_SECCOMP_FILTER, not under an "
+				   "emulator of another processor"
+				 : "allow the system call seccomp in the container's seccomp "
+				   "profile");
 }
 
 static void emulated_probe(struct co_probe *out)

@@ -5,10 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <sys/syscall.h>
 
 /* High, so that programs which count on low numbers find them free, and below any usual limit. */
@@ -17,50 +17,6 @@
 int guest_image(void)
 {
 	return spec_image(co_interpose_image, co_interpose_size);
-}
-
-static int host_name(int fd, char *out, size_t size)
-{
-	char link[64];
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	ssize_t n = readlink(link, out, size);
-	if (n < 0)
-		return -1;
-	if ((size_t)n >= size) {
-		errno = ENAMETOOLONG;
-		return -1;
-	}
-	out[n] = '\0';
-	return 0;
-}
-
-/* A place outside the root for what the step sees in /dev, for file contents and for the short name
- * of the root that socket addresses use. */
-static int make_dir(struct guest *g, struct co_err *err)
-{
-	/* beside the root last but one: its name is longer than a socket's address */
-	char beside[1024];
-	if (host_name(g->st->root->fd, beside, sizeof(beside)) < 0)
-		beside[0] = '\0';
-	else
-		*strrchr(beside, '/') = '\0';
-	const char *const places[] = {"/tmp", "/var/tmp", beside, "/dev/shm", NULL};
-	for (const char *const *p = places; *p; p++) {
-		struct statvfs v;
-		/* the step may execute what lies there */
-		bool last = !p[1];
-		if (!**p || statvfs(*p, &v) < 0 || (v.f_flag & ST_NOEXEC && !last))
-			continue;
-		snprintf(g->dir_path, sizeof(g->dir_path), "%s/.cooper-XXXXXX", *p);
-		if (!mkdtemp(g->dir_path))
-			continue;
-		g->dir = open(g->dir_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		/* the step's own user passes through it */
-		if (g->dir >= 0 && fchmod(g->dir, 0711) == 0)
-			return 0;
-	}
-	g->dir_path[0] = '\0';
-	return co_fail_sys(err, "make a temporary directory for the step");
 }
 
 static void set_cred(struct co_ip_cred *c, const struct co_run *run)
@@ -90,7 +46,7 @@ static int fill_paths(struct guest *g, struct co_err *err)
 	struct step *st = g->st;
 	struct co_ip_session *s = g->session;
 	char alias[sizeof(g->dir_path) + 8];
-	if (host_name(st->root->fd, s->root, sizeof(s->root)) < 0)
+	if (guest_host_name(st->root->fd, s->root, sizeof(s->root)) < 0)
 		return co_fail_sys(err, "name of the root's directory");
 	snprintf(alias, sizeof(alias), "%s/r", g->dir_path);
 	if (strlen(alias) < sizeof(s->alias) && symlinkat(s->root, g->dir, "r") == 0)
@@ -102,18 +58,21 @@ static int fill_paths(struct guest *g, struct co_err *err)
 	if (!r)
 		r = lookup_foreign(st->root->fd, s->program, err);
 	for (uint32_t i = 0; i < s->n_mounts; i++) {
-		if (host_name(g->mounts[i], s->mounts[i].source, sizeof(s->mounts[i].source)) < 0)
+		if (guest_host_name(g->mounts[i], s->mounts[i].source, sizeof(s->mounts[i].source)) < 0)
 			return co_fail_sys(err, "source of mount %s", s->mounts[i].target);
 	}
 	return r;
 }
+
+/* For finding out whether calls without a trap are to blame for something (docs/interposer.md). */
+#define TRAP_ONLY "COOPER_TRAP_ONLY"
 
 static int fill(struct guest *g, uint32_t flags, struct co_err *err)
 {
 	struct step *st = g->st;
 	struct co_ip_session *s = g->session;
 	*s = (struct co_ip_session){.magic = CO_IP_MAGIC,
-				    .flags = flags,
+				    .flags = flags | (getenv(TRAP_ONLY) ? CO_IP_TRAP_ONLY : 0),
 				    .real_uid = getuid(),
 				    .real_gid = getgid(),
 				    .umask = 022};
@@ -141,7 +100,7 @@ int guest_open(struct guest *g, struct step *st, int image, uint32_t flags, stru
 	if (map == MAP_FAILED)
 		return co_fail_sys(err, "map the step's session");
 	g->session = map;
-	int r = flags & CO_IP_PATHS ? make_dir(g, err) : 0;
+	int r = flags & CO_IP_PATHS ? guest_dir_make(g, err) : 0;
 	return r < 0 ? r : fill(g, flags, err);
 }
 
@@ -156,14 +115,26 @@ void guest_close(struct guest *g)
 	}
 	co_close_fd(&g->session_fd);
 	stubs_remove(&g->in_dev, g->dir);
-	co_close_fd(&g->dir);
 	if (g->dir_path[0])
 		(void)!co_remove_tree(AT_FDCWD, g->dir_path, &ignore);
+	co_close_fd(&g->dir);
 }
 
 static int put(int fd, int number)
 {
 	return dup2(fd, number) < 0 ? -1 : 0;
+}
+
+/* A number that is kept but has no use here: empty, the step's own files would get it, and could
+ * not use them. Nothing can be mapped or reached through it. */
+static int fill_number(int number)
+{
+	int fd = eventfd(0, 0);
+	if (fd == number)
+		return 0;
+	int r = fd < 0 ? -1 : put(fd, number);
+	co_close_fd(&fd);
+	return r;
 }
 
 int guest_place(const struct guest *g)
@@ -174,14 +145,14 @@ int guest_place(const struct guest *g)
 	/* a directory of the outside never goes into a step with a root of its own */
 	if (s->flags & CO_IP_PATHS && put(g->st->root->fd, base + CO_IPF_ROOT) < 0)
 		return -1;
-	if (!(s->flags & CO_IP_PATHS))
-		close(base + CO_IPF_ROOT);
+	if (!(s->flags & CO_IP_PATHS) && fill_number(base + CO_IPF_ROOT) < 0)
+		return -1;
 	if (put(g->session_fd, base + CO_IPF_SESSION) < 0 || put(g->image, base + CO_IPF_IMAGE) < 0)
 		return -1;
 	if (tab && put(co_owntab_fd(tab), base + CO_IPF_TABLE) < 0)
 		return -1;
-	if (!tab)
-		close(base + CO_IPF_TABLE);
+	if (!tab && fill_number(base + CO_IPF_TABLE) < 0)
+		return -1;
 	for (uint32_t i = 0; i < s->n_mounts; i++)
 		if (put(g->mounts[i], s->mounts[i].fd) < 0)
 			return -1;

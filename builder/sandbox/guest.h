@@ -35,6 +35,11 @@ const char **guest_env(const struct guest *g);
 int guest_claim(struct co_owntab *t, int dirfd, const char *name, uint32_t uid, uint32_t gid,
 		uint32_t mode, uint32_t major_no, uint32_t minor_no);
 
+/* guest_dir.c: makes the directory of this step. */
+int guest_dir_make(struct guest *g, struct co_err *err);
+/* The name that the kernel gives a descriptor's file; -1 with errno. */
+int guest_host_name(int fd, char *out, size_t size);
+
 /* guest_mounts.c */
 int guest_mounts(struct guest *g, struct co_err *err);
 /* A ruleset that lets the step reach nothing but its world; -1 where the kernel can not. */

@@ -214,6 +214,7 @@ static int add_op(struct guest *g, const struct co_mount_op *op, struct co_err *
 	case CO_MOP_SOCKET:
 		g->st->scratch = g->dir;
 		return add(g, agent_bind(g->st, op, g->n_files++), op->target, flags, true, err);
+	case CO_MOP_DEVICE:
 	case CO_MOP_BIND:
 	default:
 		return add(g, fcntl(op->src_fd, F_DUPFD_CLOEXEC, 3), op->target, flags,

@@ -362,11 +362,23 @@ static bool sweep(struct sweep *w)
 	return dir >= 0;
 }
 
+/* Reaps what is dead already; false: nothing is left. Orphans are ours before their parent can be
+ * reaped, so that no living child means no living descendant. */
+static bool any_left(void)
+{
+	long pid;
+	do
+		pid = sys(__NR_wait4, -1, 0, WNOHANG | __WALL, 0);
+	while (pid > 0 || pid == -EINTR);
+	return pid != -ECHILD;
+}
+
 /* First all are stopped, until a pass finds none that was missed: those that fork would be faster
  * than killing. */
 static void kill_children(struct sweep *w)
 {
-	for (;;) {
+	/* looking at every process of the machine is dear, and most steps leave nothing behind */
+	while (any_left()) {
 		w->signal = SIGSTOP;
 		w->page = 0;
 		for (int i = 0; i < PASSES; i++)
@@ -376,11 +388,7 @@ static void kill_children(struct sweep *w)
 		if (!sweep(w))
 			return;
 		/* those that died leave us their children, so until there are none */
-		long pid = sys(__NR_wait4, -1, 0, 0, 0);
-		while (pid > 0)
-			pid = sys(__NR_wait4, -1, 0, WNOHANG, 0);
-		if (pid == -ECHILD)
-			return;
+		sys(__NR_wait4, -1, 0, __WALL, 0);
 	}
 }
 

@@ -90,10 +90,7 @@ static int make_mounts(struct step *st)
 
 static int change_root(struct step *st)
 {
-	if (fchdir(st->in) < 0 || syscall(SYS_pivot_root, ".", ".") < 0 ||
-	    umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
-		return co_fail_sys(st->err, "change to the root file system");
-	return 0;
+	return root_change(st->in) < 0 ? co_fail_sys(st->err, "change to the root file system") : 0;
 }
 
 /* Looked up in the root, without magic links; and what the kernel calls it must be below the root

@@ -70,9 +70,15 @@ static void sweep(const char *dir)
 	auto_dir d = opendir(dir);
 	struct dirent *e;
 	int pid;
-	while (d && (e = readdir(d)))
-		if (sscanf(e->d_name, PREFIX "%d", &pid) == 1 && kill(pid, 0) < 0 && errno == ESRCH)
-			unlinkat(dirfd(d), e->d_name, AT_REMOVEDIR);
+	while (d && (e = readdir(d))) {
+		if (sscanf(e->d_name, PREFIX "%d", &pid) != 1 || kill(pid, 0) == 0 ||
+		    errno != ESRCH)
+			continue;
+		char step[300];
+		snprintf(step, sizeof(step), "%s/step", e->d_name);
+		unlinkat(dirfd(d), step, AT_REMOVEDIR);
+		unlinkat(dirfd(d), e->d_name, AT_REMOVEDIR);
+	}
 }
 
 /* Makes a group below dir with every controller that is needed; false: not there. */
@@ -126,7 +132,7 @@ void group_open(struct group *g, const struct co_run *run, bool devices)
 	}
 	if (!made && devices)
 		made = make_group(g, dir, needed + n);
-	g->devices = made && devices && group_devices(g->fd) == 0;
+	g->devices = made && devices && group_devices(g->fd, run) == 0;
 }
 
 void group_close(struct group *g)

@@ -5,14 +5,17 @@
  * namespace left behind is looked up again by name and checked to be the same object.
  */
 #include "sandbox-internal.h"
+#include <cooper/fs.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #define FLAGS (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC)
 
@@ -203,4 +206,41 @@ int mount_fs(const char *type, const char *data, unsigned long flags, int target
 	}
 	fd_path(path, target);
 	return mount(type, path, type, flags, data);
+}
+
+/* Is "/" the kernel's first file system (an initramfs), on which all others are mounted? It is its
+ * own parent. A directory somebody called chroot for is in no list of mounts. */
+static bool on_first_root(void)
+{
+	struct co_err ignore = CO_ERR_INIT;
+	char *text;
+	size_t len;
+	int id, parent, n = 0;
+	bool first = false;
+	if (co_read_file(AT_FDCWD, "/proc/self/mountinfo", 1u << 20, &text, &len, &ignore) < 0)
+		return false;
+	for (const char *p = text; p && *p && !first; p = strchr(p, '\n'), p = p ? p + 1 : NULL) {
+		n = 0;
+		first = sscanf(p, "%d %d %*s / / %n", &id, &parent, &n) == 2 && n && id == parent;
+	}
+	free(text);
+	return first;
+}
+
+int root_change(int dir)
+{
+	if (fchdir(dir) < 0)
+		return -1;
+	if (syscall(SYS_pivot_root, ".", ".") == 0)
+		return umount2(".", MNT_DETACH) < 0 ? -1 : chdir("/");
+	if (errno != EINVAL)
+		return -1;
+	/* An initramfs cannot be moved away, but covered: ".." of its root leads to itself and from
+	 * there to what covers it, so a second chroot inside finds no way down. Of a directory in
+	 * the middle of a file system that would not be true. */
+	bool first = on_first_root();
+	errno = EINVAL;
+	if (!first || mount(".", "/", NULL, MS_MOVE, NULL) < 0 || chroot(".") < 0)
+		return -1;
+	return chdir("/");
 }

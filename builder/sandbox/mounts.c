@@ -24,7 +24,7 @@ void mounts_grab(struct step *st, struct source *sources)
 	for (size_t i = 0; i < st->run->n_mounts; i++) {
 		const struct co_mount_op *op = &st->run->mounts[i];
 		sources[i] = (struct source){.fd = -1, .tree = -1};
-		if (op->kind == CO_MOP_BIND)
+		if (op->kind == CO_MOP_BIND || op->kind == CO_MOP_DEVICE)
 			source_grab(&sources[i], op->src_fd, false);
 	}
 }
@@ -86,6 +86,9 @@ static int mount_one(struct step *st, const struct item *it, unsigned number, in
 		auto_fd file = need_scratch(st) < 0 ? -1 : agent_bind(st, op, number);
 		return file < 0 ? -1 : mount_bind(file, target, MS_NODEV | MS_NOSUID);
 	}
+	case CO_MOP_DEVICE:
+		return mount_source(it->source, target,
+				    (flags & ~(unsigned long)MS_NODEV) | MS_NOSUID | MS_NOEXEC);
 	case CO_MOP_BIND:
 	default:
 		return mount_source(it->source, target, flags);

@@ -4,7 +4,6 @@
  */
 #include "sandbox-internal.h"
 #include <cooper/fs.h>
-#include <cooper/str.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
@@ -62,6 +61,8 @@ static bool mounts_work(struct finding *f)
 		return failed(f, "write a file");
 	if (mount("proc", "proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
 		return failed(f, "mount /proc");
+	if (root_change(at) < 0)
+		return failed(f, "change the root");
 	return true;
 }
 
@@ -115,64 +116,20 @@ static void attempt(bool user, bool full, struct finding *f)
 	close(p[0]);
 }
 
-/* ---- the cure ---- */
-
-static bool file_says(const char *path, const char *value)
-{
-	struct co_err ignore = CO_ERR_INIT;
-	char *text;
-	size_t len;
-	if (co_read_file(AT_FDCWD, path, 4096, &text, &len, &ignore) < 0)
-		return false;
-	bool same = co_starts(text, value);
-	free(text);
-	return same;
-}
-
-static bool status_has(const char *line)
-{
-	struct co_err ignore = CO_ERR_INIT;
-	char *text;
-	size_t len;
-	if (co_read_file(AT_FDCWD, "/proc/self/status", 64u << 10, &text, &len, &ignore) < 0)
-		return false;
-	bool has = strstr(text, line) != NULL;
-	free(text);
-	return has;
-}
-
-static const char *cure_of(void)
-{
-	if (file_says("/proc/sys/kernel/unprivileged_userns_clone", "0"))
-		return "allow user namespaces: sysctl kernel.unprivileged_userns_clone=1";
-	if (file_says("/proc/sys/user/max_user_namespaces", "0\n"))
-		return "allow user namespaces: sysctl user.max_user_namespaces=15000";
-	if (file_says("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1"))
-		return "allow user namespaces: sysctl "
-		       "kernel.apparmor_restrict_unprivileged_userns=0, or an AppArmor profile "
-		       "for cooper with \"userns,\"";
-	if (status_has("\nSeccomp:\t2"))
-		return "this container's seccomp profile refuses namespaces; one that allows them "
-		       "(as podman's does) together with an unmasked /proc gives this sandbox";
-	return "";
-}
-
 static const char *const names[] = {[CO_PLACE_ROOT] = "namespaces as root",
 				    [CO_PLACE_RANGE] = "user namespace with a range of ids",
 				    [CO_PLACE_SINGLE] = "user namespace with one id"};
 
 static void describe(struct co_probe *out, const struct finding *f)
 {
-	*out = (struct co_probe){.usable = f->place != CO_PLACE_NONE};
+	*out = (struct co_probe){.usable = f->place != CO_PLACE_NONE, .place = f->place};
 	if (!out->usable) {
 		snprintf(out->answer, sizeof(out->answer), "userns: cannot %s: %s", f->what,
 			 strerror(f->error));
-		snprintf(out->cure, sizeof(out->cure), "%s", cure_of());
+		snprintf(out->cure, sizeof(out->cure), "%s", cure_namespaces());
 	} else if (f->why[0]) {
 		snprintf(out->answer, sizeof(out->answer), "%s: ok (%s)", names[f->place], f->why);
-		snprintf(out->cure, sizeof(out->cure),
-			 "for files of other users in images: install newuidmap (package uidmap) "
-			 "and add USER:100000:65536 to /etc/subuid and /etc/subgid");
+		snprintf(out->cure, sizeof(out->cure), "%s", cure_ids());
 	} else {
 		snprintf(out->answer, sizeof(out->answer), "%s: ok", names[f->place]);
 	}

@@ -57,7 +57,7 @@ struct group {
 void group_open(struct group *g, const struct co_run *run, bool devices);
 void group_close(struct group *g);
 /* Attaches the device filter to a group; 0 or -1. */
-int group_devices(int cgroup);
+int group_devices(int cgroup, const struct co_run *run);
 
 /* Limits of one step by that group, or one below it; else by init's watchdog and rlimits. */
 struct limits {
@@ -108,6 +108,8 @@ int mount_source(struct source *s, int target, unsigned long flags);
 int mount_bind(int fd, int target, unsigned long flags);
 /* data: "key=value,flag,…" or NULL. */
 int mount_fs(const char *type, const char *data, unsigned long flags, int target);
+/* Makes the mounted directory the root and lets go of the old one; -1 with errno. */
+int root_change(int dir);
 
 /* ---- inside: the child before it executes the first process ---- */
 
@@ -234,3 +236,8 @@ int idmap_single(uint32_t uid, uint32_t gid);
 /* Does in a child what co_place_enter and a step do, and says which place works. full: the id maps
  * too, which takes programs with set-id bits; else they are taken for granted (SINGLE is said). */
 enum co_place probe_place(struct co_probe *out, bool full);
+
+/* cures.c: one line that would allow namespaces here, or give them more than one id; "" if none is
+ * known. */
+const char *cure_namespaces(void);
+const char *cure_ids(void);

@@ -50,7 +50,7 @@ bool same_xattrs(const struct co_root *a, int adir, const char *aname, const str
 int same_bytes(int a, int b)
 {
 	enum { CHUNK = 128 << 10 };
-	char *buf = co_xcalloc(2, CHUNK);
+	char *buf = co_xrealloc(NULL, 2, CHUNK);
 	int r = 1;
 	off_t at = 0;
 	for (;;) {

@@ -101,7 +101,7 @@ static int index_entry(struct layer_index *ix, struct co_tar_reader *tar,
 	co_hash_field(h, 1, sum.bytes, 32);
 	const char *link = S_ISLNK(e->mode) && e->link ? e->link : "";
 	co_hash_field(h, 2, link, strlen(link));
-	char *buf = co_xcalloc(1, CHUNK);
+	char *buf = co_xrealloc(NULL, 1, CHUNK);
 	ssize_t n = 0;
 	while (S_ISREG(e->mode) && (n = co_tar_read(tar, buf, CHUNK, err)) > 0)
 		co_hash_add(h, buf, (size_t)n);
@@ -168,7 +168,7 @@ static int hash_content(struct co_hash *h, const struct same_query *q)
 	auto_fd fd = co_root_open_read(q->root, q->dirfd, q->name);
 	if (fd < 0)
 		return -1;
-	char *buf = co_xcalloc(1, CHUNK);
+	char *buf = co_xrealloc(NULL, 1, CHUNK);
 	ssize_t n;
 	while ((n = read(fd, buf, CHUNK)) > 0)
 		co_hash_add(h, buf, (size_t)n);

@@ -169,6 +169,7 @@ static int overlay_commit(struct co_rootfs *r, const struct co_layer_opts *opts,
 	if (!e && unlinkat(o->dir, "merged", AT_REMOVEDIR) < 0)
 		e = co_fail_sys(err, "remove the mount point");
 	unlinkat(o->dir, "empty", AT_REMOVEDIR);
+	unlinkat(o->dir, "empty2", AT_REMOVEDIR);
 	if (!e)
 		e = co_store_layer_publish(r->store, o->name, &layer.diff_id, err);
 	if (e < 0)

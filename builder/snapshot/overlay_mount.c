@@ -43,14 +43,15 @@ static int lower_option(struct co_rootfs *r, int dir, struct co_buf *opt, int *f
 		co_buf_addf(opt, "%s/proc/self/fd/%d", i == o->n ? "" : ":", fd);
 	}
 	/* overlayfs wants a lower directory, and two of them when there is no upper one */
-	if (*n_fds < 2) {
-		if (mkdirat(dir, "empty", 0755) < 0 && errno != EEXIST)
+	static const char *const empty[] = {"empty", "empty2"};
+	for (size_t i = 0; *n_fds < 2; i++) {
+		if (mkdirat(dir, empty[i], 0755) < 0 && errno != EEXIST)
 			return -1;
-		int fd = openat(dir, "empty", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		int fd = openat(dir, empty[i], O_PATH | O_DIRECTORY | O_CLOEXEC);
 		if (fd < 0)
 			return -1;
+		co_buf_addf(opt, "%s/proc/self/fd/%d", *n_fds ? ":" : "", fd);
 		fds[(*n_fds)++] = fd;
-		co_buf_addf(opt, "%s/proc/self/fd/%d", o->n ? ":" : "", fd);
 	}
 	return 0;
 }

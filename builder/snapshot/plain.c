@@ -18,6 +18,7 @@ struct plain {
 	struct layer_index *index;
 	struct co_layer *layers; /* owned */
 	size_t n;
+	size_t ahead; /* how many of the next layers are in the tree already */
 	struct co_store *store;
 };
 
@@ -57,12 +58,33 @@ static int add_layer(struct co_rootfs *r, const struct co_layer *layer, struct c
 {
 	struct plain *p = r->state;
 	plain_tree_free(co_steal(&p->was));
+	if (p->ahead) {
+		p->ahead--;
+		push_layer(p, layer);
+		return 0;
+	}
 	int e = unpack_layer(r, layer, &p->root, CO_UNPACK_FLAT, err);
 	if (e < 0) {
 		char text[CO_DIGEST_TEXT];
 		return co_wrap(err, "unpack layer %s", co_digest_str(&layer->desc.digest, text));
 	}
 	push_layer(p, layer);
+	return 0;
+}
+
+static bool empty(const struct co_rootfs *r)
+{
+	const struct plain *p = r->state;
+	return !p->n && !p->was;
+}
+
+static int taken(struct co_rootfs *r, size_t n, struct co_err *err)
+{
+	if (!n) {
+		co_rootfs_plain.close(r);
+		return plain_open(r, err);
+	}
+	((struct plain *)r->state)->ahead = n;
 	return 0;
 }
 
@@ -211,6 +233,8 @@ static int plain_reader(struct co_rootfs *to, struct co_rootfs *from, struct co_
 static void plain_close(struct co_rootfs *r)
 {
 	struct plain *p = r->state;
+	if (!p)
+		return;
 	if (p->dir >= 0 && co_root_remove(&p->root, p->dir, "fs") < 0)
 		co_warn(r->bus, NULL, "could not remove %s: %s", p->name, strerror(errno));
 	struct co_err ignore = CO_ERR_INIT;
@@ -231,6 +255,8 @@ const struct co_rootfs_ops co_rootfs_plain = {
 	.usable = usable,
 	.open = plain_open,
 	.add_layer = add_layer,
+	.empty = empty,
+	.taken = taken,
 	.begin = begin,
 	.commit = commit,
 	.abort = plain_abort,

@@ -21,6 +21,12 @@ struct co_rootfs_ops {
 	/* Unpacks a layer for add_layer; nothing is published when *spoilt. NULL: cannot. */
 	int (*prepare)(struct co_rootfs *r, const struct co_layer *layer, const bool *spoilt,
 		       struct co_err *err);
+	/* Where layers are put into one tree, one after another: is it still empty? Then children
+	 * may do it. NULL: layers are apart. */
+	bool (*empty)(const struct co_rootfs *r);
+	/* They have put the first n into the tree, for which add_layer will be called. 0: what they
+	 * did is thrown away. */
+	int (*taken)(struct co_rootfs *r, size_t n, struct co_err *err);
 	int (*begin)(struct co_rootfs *r, const struct co_root **root, struct co_err *err);
 	int (*commit)(struct co_rootfs *r, const struct co_layer_opts *o, struct co_layer *out,
 		      struct co_err *err);
@@ -38,11 +44,18 @@ struct co_rootfs {
 	struct co_bus *bus;		      /* borrowed */
 	const struct co_layer_limits *limits; /* borrowed; NULL: the defaults */
 	void *state;			      /* the backend's; owned by it */
+	struct blob_feed *feed; /* the one layer to unpack comes from here; NULL: from the store */
 };
 
 /* unpack_layer.c: INTEGRITY when the content is not the diff id. */
 int unpack_layer(struct co_rootfs *r, const struct co_layer *layer, const struct co_root *root,
 		 enum co_unpack_mode mode, struct co_err *err);
+
+/* arrive.c: the tar of a blob that is still coming. More than ratio times what has come is LIMIT,
+ * beyond LAYER_RATIO_FREE bytes. */
+#define LAYER_RATIO_FREE (1ull << 30) /* a ratio says nothing about small layers */
+struct blob_feed;
+struct co_source_stream *feed_inflate(struct blob_feed *f, uint64_t ratio);
 
 /* Bytes that may come out of a blob of that size; limits NULL: the defaults. */
 uint64_t layer_most_bytes(const struct co_layer_limits *l, int64_t packed);

@@ -47,6 +47,7 @@ struct co_event {
 	enum co_event_dir dir;
 	uint64_t done, total;
 	bool finished, ok, cached;
+	bool brief; /* STEP_START: its end follows at once, a view may wait for it */
 	int fd;
 	int64_t elapsed_ns;
 };

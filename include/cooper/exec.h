@@ -18,6 +18,13 @@ struct co_secret {
 	const char *file; /* path on this machine, or NULL */
 	const char *env;  /* name of a variable of this process, or NULL */
 };
+/* Who wants the layers of the result while the build goes on. Called in the process that has the
+ * layer, which may be a worker forked after begin. */
+struct co_layer_taker {
+	void (*begin)(void *ctx); /* steps are going to be carried out, for the first time */
+	void (*take)(void *ctx, const struct co_layer *l); /* its blob is in the store */
+	void *ctx;
+};
 struct co_exec_opts {
 	struct co_store *store;
 	struct co_registry *registry;
@@ -39,12 +46,15 @@ struct co_exec_opts {
 	const struct co_secret *ssh;
 	size_t n_ssh;
 	bool allow_host_network, allow_insecure;
-	const char *network; /* --network: what "default" means for RUN; NULL: default */
+	const char *const *allow_devices; /* NULL-ended; "" stands for all; NULL: none */
+	const char *const *cdi_dirs; /* folders of device specs beside the machine's; as above */
+	const char *network;	     /* --network: what "default" means for RUN; NULL: default */
 	uint64_t memory, pids, output_limit;
 	double cpus;
 	unsigned timeout_s;
 	unsigned jobs;		      /* stages at a time; 0: as many as there are cores */
 	const char *const *add_hosts; /* "name:ip", NULL-ended, or NULL */
+	const struct co_layer_taker *taker; /* borrowed; NULL: nobody */
 	const char *clock_env;	      /* SOURCE_DATE_EPOCH as text, for ARG-less reproducibility */
 };
 /* The built target stage. */

@@ -53,6 +53,7 @@ struct co_build_opts {
 	const struct co_output *outputs;
 	size_t n_outputs;
 	bool push, pull, no_cache;
+	bool late_push; /* no layer is uploaded before the whole build has succeeded */
 	bool force_compression;	   /* the base's layers too */
 	bool squash, single_layer; /* one layer of what lies on the base; of everything */
 	/* Not NULL: called once, or with preview_plan once a platform, and nothing is built. A
@@ -74,6 +75,8 @@ struct co_build_opts {
 	const struct co_secret *ssh;
 	size_t n_ssh;
 	bool allow_host_network, allow_insecure;
+	const char *const *allow_devices, *const *cdi_dirs; /* as in exec.h */
+	const char *const *no_cache_stages;		    /* NULL-ended or NULL */
 	const char *network;
 	const char *const *add_hosts;
 	uint64_t memory, pids, output_limit;

@@ -81,6 +81,7 @@ struct co_config {
 	size_t n_diff_ids;
 	struct co_history *history;
 	size_t n_history;
+	struct config_index *index;	  /* of the functions below; NULL in a new config or copy */
 	const char *extra, *extra_config; /* unknown members as JSON objects; NULL if none */
 };
 /* FROM scratch: working directory "/" and the default PATH, as BuildKit starts. */
@@ -102,6 +103,9 @@ void co_config_setenv(struct co_config *c, struct co_arena *a, const char *key, 
 void co_config_set_label(struct co_config *c, struct co_arena *a, const char *k, const char *v);
 void co_strs_add(struct co_strs *s, struct co_arena *a, const char *item);
 bool co_strs_has(const struct co_strs *s, const char *item);
+/* Unless they are there already. */
+void co_config_add_volume(struct co_config *c, struct co_arena *a, const char *path);
+void co_config_add_port(struct co_config *c, struct co_arena *a, const char *port);
 
 /* ---- manifest and index ---- */
 struct co_manifest {

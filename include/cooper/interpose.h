@@ -29,7 +29,8 @@ extern const size_t co_interpose_size;
 enum {			/* struct co_ip_session.flags */
        CO_IP_PATHS = 1, /* names are resolved below root and its mounts */
        CO_IP_IDS = 2,	/* ids, owners and modes are virtual, kept in the ownership table */
-       CO_IP_NO_PIDFD_EXE = 4
+       CO_IP_NO_PIDFD_EXE = 4,
+       CO_IP_TRAP_ONLY = 8 /* every call by its trap: nothing of the guest is patched */
 };
 enum {		       /* descriptors, relative to fd_base; mounts follow */
        CO_IPF_ROOT,    /* O_PATH directory; with CO_IP_PATHS */

@@ -13,6 +13,7 @@
 #include <cooper/err.h>
 #include <cooper/event.h>
 #include <cooper/image.h>
+#include <cooper/lookup.h>
 #include <stdbool.h>
 
 /* A base image as the planner sees it; made by the resolver, in its arena. */
@@ -36,6 +37,7 @@ struct co_plan_opts {
 	size_t n_build_args;
 	const struct co_named_context *contexts;
 	size_t n_contexts;
+	const char *const *no_cache_stages; /* names, NULL-ended, or NULL */
 	/* Config of an image (manifest and config only). *out lives as long as the arena. */
 	int (*resolve)(void *ctx, const char *image, const struct co_platform *platform,
 		       const struct co_base **out, struct co_err *err);
@@ -55,6 +57,7 @@ struct co_plan_stage {
 	const struct co_stage_ast *ast;
 	unsigned index;
 	bool needed;
+	bool no_cache; /* its steps are carried out anew */
 	struct co_origin base;
 	const struct co_base *image; /* CO_FROM_IMAGE, once needed */
 	struct co_platform platform;
@@ -72,6 +75,7 @@ struct co_plan {
 	unsigned target;
 	struct co_kv *globals; /* evaluated global ARGs and platform ARGs */
 	size_t n_globals;
+	struct co_lookup global_index;
 	unsigned *seen;		  /* of the planner: a mark a stage */
 	struct plan_names *names; /* of the planner: stages by name */
 	unsigned n_steps; /* instructions of needed stages that are shown as steps, FROM included */
@@ -93,6 +97,7 @@ struct co_scope {
 	const struct co_plan *plan;
 	struct co_var *vars;
 	size_t n;
+	struct co_lookup index; /* of vars */
 	const char *
 		*declared; /* names of ARG, one for each time it was declared (history of RUN) */
 	size_t n_declared;
@@ -120,7 +125,10 @@ struct co_step {
 	const char *network, *security; /* "default" … */
 	const char *hostname;		/* BUILDKIT_SANDBOX_HOSTNAME, NULL */
 	const char *cache_ns;		/* BUILDKIT_CACHE_MOUNT_NS, NULL */
-	const char **devices;
+	struct co_device {
+		const char *name; /* "vendor.com/class=device" */
+		bool required;
+	} * devices;
 	size_t n_devices;
 	/* COPY ADD */
 	const char **sources; /* expanded; "<<N" sources stand for heredocs[N] */

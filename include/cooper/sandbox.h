@@ -26,10 +26,11 @@ int co_place_enter(enum co_place *out, const char *wanted_sandbox, struct co_bus
 
 struct co_mount_op {
 	enum {
-		CO_MOP_BIND,  /* src_fd (O_PATH) onto target */
-		CO_MOP_TMPFS, /* size, mode */
-		CO_MOP_FILE,  /* data/len as a read-only file: secrets, hosts, resolv.conf */
-		CO_MOP_SOCKET /* src_fd: a unix socket (ssh agent) */
+		CO_MOP_BIND,   /* src_fd (O_PATH) onto target */
+		CO_MOP_DEVICE, /* the same with a device node, which the step may use */
+		CO_MOP_TMPFS,  /* size, mode */
+		CO_MOP_FILE,   /* data/len as a read-only file: secrets, hosts, resolv.conf */
+		CO_MOP_SOCKET  /* src_fd: a unix socket (ssh agent) */
 	} kind;
 	const char
 		*target; /* path inside the root; missing targets are created and removed again */
@@ -73,7 +74,8 @@ struct co_sandbox;
 /* What a probe found, for `cooper doctor` and for the one line that says why. */
 struct co_probe {
 	bool usable;
-	char answer[256]; /* "user namespace: ok" / "unshare: Operation not permitted" */
+	enum co_place place; /* where it would work */
+	char answer[256];    /* "user namespace: ok" / "unshare: Operation not permitted" */
 	char cure[256];
 };
 struct co_sandbox_ops {

@@ -53,9 +53,14 @@ const char *co_rootfs_backend(const struct co_rootfs *r);
  * the diff id while unpacking. */
 int co_rootfs_add_layer(struct co_rootfs *r, const struct co_layer *layer,
 			struct co_err *err) co_must_check;
-/* Unpacks those of the layers that are not yet, several at a time where the backend can; best
- * effort, co_rootfs_add_layer does what is left and tells errors. */
-void co_rootfs_prepare(struct co_rootfs *r, const struct co_layer *layers, size_t n);
+/* Between begin and end the caller brings the blobs that are missing into the store; meanwhile the
+ * layers are unpacked, several at a time, those that are here and those that are just coming. Best
+ * effort, where the backend can: nothing is visible before blob and diff id were right, and
+ * co_rootfs_add_layer does what is left and tells errors. layers is borrowed until end. */
+struct co_arrival;
+struct co_arrival *co_arrival_begin(struct co_rootfs *r, const struct co_layer *layers, size_t n);
+/* Waits for those at work. all_here false: the transfer failed, nothing more is begun. */
+int co_arrival_end(struct co_arrival *a, bool all_here, struct co_err *err) co_must_check;
 /* Starts a step: gives the writable tree. Valid until commit or abort. */
 int co_rootfs_begin(struct co_rootfs *r, const struct co_root **root,
 		    struct co_err *err) co_must_check;

@@ -47,6 +47,16 @@ struct co_sink *co_store_sink(struct co_store *s, const struct co_digest *expect
 			      int64_t expect_size, struct co_digest *digest, int64_t *size);
 int co_store_put(struct co_store *s, const void *data, size_t len, struct co_digest *out,
 		 struct co_err *err) co_must_check;
+/* For who wants to read blobs while they are still written: hears of every sink with an announced
+ * digest, in the process that writes. Nothing that is read is verified before ends(ok). */
+struct co_store_watch {
+	/* fd reads what is there so far; it belongs to the watcher */
+	void (*begins)(void *ctx, const struct co_digest *d, int fd);
+	void (*grows)(void *ctx, const struct co_digest *d, int64_t size); /* about; not each byte */
+	void (*ends)(void *ctx, const struct co_digest *d, bool ok); /* ok: right, and published */
+	void *ctx;
+};
+void co_store_watch(struct co_store *s, const struct co_store_watch *w); /* borrowed; NULL: end */
 
 /* Names. A name is a normalised reference string ("registry.example/app:1"). */
 struct co_store_image {

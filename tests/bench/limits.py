@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""What the machine can do at most: bytes a second of one core (hash, compress), of the file system
-(copy) and of a loopback connection."""
+"""What the machine can do at most: bytes a second of one core (hash, pack, unpack), of the file system
+(copy) and of a loopback connection. Packing is what cooper's layers have: libdeflate, level 4."""
+import ctypes
 import hashlib
 import os
 import random
@@ -12,11 +13,7 @@ import zlib
 import workloads
 
 SIZE = 64 << 20
-
-
-def sample():
-    rng = random.Random(1)
-    return workloads.mixed(rng, workloads.words(rng), 8 << 20) * (SIZE // (8 << 20))
+MEMBER = 1 << 20
 
 
 def rate(work):
@@ -27,6 +24,45 @@ def rate(work):
         n = work()
         best = max(best, n / (time.monotonic() - start))
     return best
+
+
+def packer():
+    """A function that packs a MiB: libdeflate's, else zlib's."""
+    try:
+        lib = ctypes.CDLL('libdeflate.so.0')
+        lib.libdeflate_alloc_compressor.restype = ctypes.c_void_p
+        lib.libdeflate_gzip_compress.restype = ctypes.c_size_t
+        lib.libdeflate_gzip_compress.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_size_t,
+                                                 ctypes.c_char_p, ctypes.c_size_t]
+    except OSError:
+        return lambda: lambda data: len(zlib.compress(data, 4))
+
+    def make():
+        c = lib.libdeflate_alloc_compressor(4)
+        room = ctypes.create_string_buffer(MEMBER + 65536)
+        return lambda data: lib.libdeflate_gzip_compress(c, data, len(data), room, len(room))
+    return make
+
+
+def pack(members, cores):
+    """Packs all on so many threads; the packed size."""
+    make, todo, sizes = packer(), list(members), []
+
+    def work():
+        one = make()
+        while True:
+            try:
+                data = todo.pop()
+            except IndexError:
+                return
+            sizes.append(one(data))
+
+    threads = [threading.Thread(target=work) for _ in range(cores)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    return sum(sizes)
 
 
 def loopback(data):
@@ -59,13 +95,33 @@ def copy(work, data):
 
 
 def measure(work):
-    data = sample()
-    part = data[:16 << 20]
+    rng = random.Random(1)
+    pool = workloads.Pool(rng)
+    data = b''.join(pool.mixed(8 << 20) for _ in range(SIZE >> 23))
+    members = [data[i:i + MEMBER] for i in range(0, len(data), MEMBER)]
+    packed = zlib.compress(data[:16 << 20], 4)
     out = {
         'hash': rate(lambda: hashlib.sha256(data) and len(data)),
-        'compress': rate(lambda: zlib.compress(part, 1) and len(part)),
+        'pack': rate(lambda: pack(members[:16], 1) and 16 * MEMBER),
+        'pack-all': rate(lambda: pack(members, os.cpu_count()) and len(data)),
+        'unpack': rate(lambda: len(zlib.decompress(packed))),
         'copy': rate(lambda: copy(work, data)),
         'loopback': rate(lambda: loopback(data)),
+        'share': pack(members[:16], 1) / (16 * MEMBER),
     }
     os.unlink(os.path.join(work, 'copy-a'))
     return out
+
+
+def of(kind, size, speed):
+    """(wall, CPU) that no builder gets below for a layer of this size that is made and pushed
+    ('commit') or fetched and unpacked ('pull'); the parts by name."""
+    packed = size * speed['share']
+    parts = {'hash': (size / speed['hash'], (size + packed) / speed['hash']),
+             'copy': (size / speed['copy'],) * 2,
+             'loopback': (packed / speed['loopback'],) * 2}
+    if kind == 'commit':
+        parts['pack'] = (size / speed['pack-all'], size / speed['pack'])
+    else:
+        parts['unpack'] = (size / speed['unpack'] / os.cpu_count(), size / speed['unpack'])
+    return max(w for w, _ in parts.values()), sum(c for _, c in parts.values()), parts

@@ -8,14 +8,18 @@ The oracle is the BuildKit in dockerd (a private one is started unless --docker-
 buildah, which knows nothing of BuildKit's history and config defaults: of its images only the files are compared.
 Compared are path, type, mode, owner, size, content, link target, device number and extended attributes of the
 flattened tree, and of the config everything but times, digests and what a `known` rule below names. A case whose
-`expect` says `no-oracle WHY` or uses an option the oracle does not have is skipped; one that must fail has to
-fail in both. Exit status 1 when something differs."""
+`expect` says `no-oracle WHY` (or `no-docker WHY`, `no-buildah WHY`), or that uses what the oracle says it does not
+know (an option, a flag, here-documents), is skipped; one that must fail has to fail in both. Exit status 1 when
+something differs.
+
+Of dockerd's images extended attributes other than security.capability are not compared: `docker save` drops them."""
 import argparse, json, os, re, shlex, shutil, subprocess, sys, tarfile, tempfile, time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.join(HERE, "..", "..")
 sys.path.insert(0, os.path.join(HERE, "..", "lib"))
 from ociimage import Image  # noqa: E402
+from webserver import serve  # noqa: E402
 
 TAKES_VALUE = {"--build-arg", "--target", "--label", "-f", "--file", "--secret", "--platform"}
 
@@ -28,6 +32,17 @@ def is_mount_point(path, tree, dockerfile):
     e = tree[path]
     empty = e.kind == "dir" and not any(p.startswith(path + "/") for p in tree) or e.kind == "file" and not e.data
     return path in MOUNT_POINTS or (empty and "--mount" in dockerfile)
+
+
+def unknown_to_oracle(text, dockerfile):
+    """What the oracle says it has never heard of."""
+    found = re.search(r"(?i)unknown flag: -*(\w+)|Unsupported flag|invalid value for --(chmod)|unknown instruction: (\S+)",
+                      text)
+    if found and re.search(r"unknown flag", found[0], re.I):
+        return "--" + found[1] if "--" + found[1] in dockerfile else None
+    if re.search(r"<<-?[\"']?\w", dockerfile):
+        return "here-documents"
+    return None
 
 
 def old_history(text):
@@ -133,7 +148,9 @@ def oracle_args(case, words):
     """The arguments in the oracle's terms, or why there are none."""
     out, i = [], 0
     while i < len(words):
-        name, eq, _ = words[i].partition("=")
+        name, eq, value = words[i].partition("=")
+        if name == "--platform" and "," in (value or words[i + 1]):
+            return None, "several platforms"
         if name not in TAKES_VALUE:
             return None, "option " + name
         out.append(words[i])
@@ -165,12 +182,15 @@ def config_view(config):
 
 
 def differences(ours, theirs, only_files, dockerfile):
+    keeps_only_capabilities = not only_files  # docker save
     a, b = ours.tree(), theirs.tree()
     for e in b.values():
         e.mode &= 0o7777  # other builders write the type into the mode as well
     for path in sorted(set(a) | set(b)):
         if path not in a and is_mount_point(path, b, dockerfile):
             continue
+        if path in a and path in b and keeps_only_capabilities:
+            a[path].xattrs = {k: v for k, v in a[path].xattrs.items() if k == "security.capability"}
         left, right = (t[path].row() if path in t else "absent" for t in (a, b))
         if left != right:
             yield "%s: %s, oracle %s" % (path, left, right)
@@ -193,10 +213,17 @@ def build_cooper(opts, case, args, out):
     return (Image(layout) if r.returncode == 0 else None), r.stdout.decode(errors="replace")
 
 
+def dockerfile_of(case, args):
+    for i, a in enumerate(args):
+        if a in ("-f", "--file"):
+            return os.path.join(case, args[i + 1])
+    return next((p for p in (os.path.join(case, n) for n in ("Dockerfile", "dockerfile")) if os.path.exists(p)), "/dev/null")
+
+
 def compare(opts, oracle, folder):
     lines = list(statements(os.path.join(folder, "expect")))
     find = lambda word: [w[1:] for w in lines if w[0] == word]
-    for word in ("no-oracle", "stdin", "env", "context"):
+    for word in ("no-oracle", "no-" + opts.oracle, "stdin", "env", "context"):
         if find(word):
             return "skip", " ".join(find(word)[0])
     with tempfile.TemporaryDirectory() as tmp:
@@ -206,17 +233,29 @@ def compare(opts, oracle, folder):
         args, why = oracle_args(case, given)
         if why:
             return "skip", why
-        environ = dict(os.environ, CASE=case, COOPER=opts.cooper, OUT=tmp)
+        outside = os.path.join(tmp, "outside")
+        os.mkdir(outside)
+        open(os.path.join(outside, "sentinel"), "w").write("safe")
+        environ = dict(os.environ, CASE=case, COOPER=opts.cooper, OUT=tmp, OUTSIDE=outside,
+                       PYTHONPATH=os.path.join(HERE, "..", "lib"))
+        servers = [serve(os.path.join(case, d[0]), tmp + ".requests") for d in find("serve")]
+        if servers:
+            environ.update(URL=servers[0].url, HOSTPORT=servers[0].url[len("http://"):])
+        given, args = ([re.sub(r"\$(URL|HOSTPORT|OUTSIDE|OUT)\b", lambda m: environ.get(m[1], ""), a) for a in l]
+                       for l in (given, args))
         for setup in find("setup"):
             subprocess.run(["bash", "-ec", " ".join(setup)], cwd=case, env=environ, check=True)
         ours, our_text = build_cooper(opts, case, [a.replace("$CASE", case) for a in given], tmp)
         theirs, their_text = oracle.build(case, args, tmp)
+        dockerfile = open(dockerfile_of(case, args), errors="replace").read()
+        unknown = unknown_to_oracle(their_text, dockerfile) if ours and not theirs else None
+        if unknown:
+            return "skip", "the oracle does not know " + unknown
         if bool(ours) != bool(theirs):
             return "differ", "cooper %s, oracle %s\n%s\n----\n%s" % (
                 "builds" if ours else "fails", "builds" if theirs else "fails", our_text[-700:], their_text[-700:])
         if not ours:
             return "same", "both fail"
-        dockerfile = open(os.path.join(case, "Dockerfile"), errors="replace").read()
         found = list(differences(ours, theirs, opts.oracle == "buildah", dockerfile))
         return ("differ", "\n".join(found)) if found else ("same", "")
 

@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: MIT
 """Runs the file-based cases through the real binary.
 
-  run.py [--cooper FILE] [--jobs N] [NAME-PART...]
+  run.py [--cooper FILE] [--sandbox NAME] [--jobs N] [NAME-PART...]
+
+It runs as root, as a user with subordinate ids or as any user; with --sandbox every build has that flag.
 
 A case is a folder with a Dockerfile, its context, and a file `expect`; nothing else is needed to add one.
 `expect` holds one statement a line (words as in a shell, quotations may span lines; # starts a comment):
@@ -16,6 +18,7 @@ A case is a folder with a Dockerfile, its context, and a file `expect`; nothing 
                             tests/lib/webserver.py); $URL is its address ($HOSTPORT without http://), $OUT.requests
                             what was asked of it
   exit N                    the exit status (default 0)
+  cpu SECONDS               the build's processor time is at most that; memory MB: its resident memory too
   output TEXT               stdout or stderr contains TEXT         no-output TEXT
   file PATH [MODE [UID:GID [CONTENT]]]      dir PATH [MODE [UID:GID]]     link PATH TARGET
   char|block PATH MAJOR,MINOR               fifo PATH                     absent PATH
@@ -26,13 +29,14 @@ A case is a folder with a Dockerfile, its context, and a file `expect`; nothing 
   history N JSON-PATH TEXT  entry N (from 0, negative from the end) contains TEXT
   layers N                  number of layers       members N NAME...  exactly these names in layer N
   check COMMAND             shell command in the copied case; $COOPER, $OUT, $LAYOUT; must exit 0
-  no-oracle WHY             not comparable with another builder
+  no-oracle WHY             not comparable with another builder; no-docker WHY, no-buildah WHY: with that one
   no-sanitizer WHY          not run with a binary built with AddressSanitizer
+  needs-root WHY            run as root only; no-sandbox NAME WHY: not with that --sandbox
 
 Without `exit N` a case must build; MODE, UID:GID may be - for any. $OUTSIDE is a folder that no build may touch: it
 holds one file, `sentinel`, and every case fails that changes anything there.
 """
-import argparse, concurrent.futures, json, os, re, shlex, shutil, subprocess, sys, tempfile
+import argparse, concurrent.futures, json, os, re, shlex, shutil, subprocess, sys, tempfile, threading
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "lib"))
@@ -157,12 +161,17 @@ class Case:
             key, _, value = kv[0].partition("=")
             environ[key] = self.expand(value)
         stdin = self.one("stdin")
-        r = subprocess.run(command + [context], cwd=self.dir, env=environ, stdout=subprocess.PIPE,
-                           stderr=subprocess.STDOUT, timeout=60,
-                           stdin=open(os.path.join(self.dir, stdin), "rb") if stdin else subprocess.DEVNULL)
-        self.text = r.stdout.decode(errors="replace")
+        p = subprocess.Popen(command + [context], cwd=self.dir, env=environ, stdout=subprocess.PIPE,
+                             stderr=subprocess.STDOUT,
+                             stdin=open(os.path.join(self.dir, stdin), "rb") if stdin else subprocess.DEVNULL)
+        timer = threading.Timer(60, p.kill)
+        timer.start()
+        self.text = p.stdout.read().decode(errors="replace")
+        _, status, self.used = os.wait4(p.pid, 0)
+        timer.cancel()
+        p.returncode = os.waitstatus_to_exitcode(status)
         want = int(self.one("exit", "0"))
-        need(r.returncode == want, "exit status %d, not %d\n%s" % (r.returncode, want, self.text[-3000:]))
+        need(p.returncode == want, "exit status %d, not %d\n%s" % (p.returncode, want, self.text[-3000:]))
         need("AddressSanitizer" not in self.text and "runtime error:" not in self.text, self.text)
         self.image = Image(self.layout) if os.path.exists(os.path.join(self.layout, "index.json")) else None
         if self.image:
@@ -182,8 +191,17 @@ class Case:
         if check:
             check(*words[1:])
         else:
-            need(words[0] in ("args", "env", "context", "stdin", "setup", "serve", "exit", "no-oracle", "no-sanitizer"),
+            need(words[0] in ("args", "env", "context", "stdin", "setup", "serve", "exit", "no-oracle", "no-docker",
+                              "no-buildah", "no-sanitizer", "needs-root",
+                              "no-sandbox"),
                  "unknown statement %s" % words[0])
+
+    def check_cpu(self, seconds):
+        used = self.used.ru_utime + self.used.ru_stime
+        need(used <= float(seconds), "%.2f s of processor time" % used)
+
+    def check_memory(self, megabytes):
+        need(self.used.ru_maxrss <= int(megabytes) * 1024, "%d MB of memory" % (self.used.ru_maxrss // 1024))
 
     def check_output(self, text):
         need(text in self.text, "output lacks %r" % text)
@@ -272,9 +290,20 @@ def base_image(opts):
                        stdout=subprocess.DEVNULL)
 
 
+def with_sandbox(tmp, opts):
+    """A program that gives each build the flag, those that cases start themselves too."""
+    path = os.path.join(tmp, "cooper")
+    with open(path, "w", encoding="utf-8") as f:
+        f.write('#!/bin/sh\n[ "$1" != build ] || { shift; set -- build --sandbox=%s "$@"; }\nexec %s "$@"\n'
+                % (opts.sandbox, shlex.quote(opts.cooper)))
+    os.chmod(path, 0o755)
+    return path
+
+
 def main():
     p = argparse.ArgumentParser(usage=__doc__)
     p.add_argument("--cooper", default=os.path.join(HERE, "..", "..", "build", "cooper"))
+    p.add_argument("--sandbox")
     p.add_argument("--jobs", type=int, default=os.cpu_count())
     p.add_argument("parts", nargs="*")
     opts = p.parse_args()
@@ -284,9 +313,16 @@ def main():
     cases = [Case(f, opts) for f in folders if not opts.parts or any(part in f for part in opts.parts)]
     if sanitized:
         cases = [c for c in cases if not c.all("no-sanitizer")]
+    chosen = len(cases)
+    if os.geteuid() != 0:
+        cases = [c for c in cases if not c.all("needs-root")]
+    if opts.sandbox:
+        cases = [c for c in cases if opts.sandbox not in [w[0] for w in c.all("no-sandbox")]]
     failed = 0
     with tempfile.TemporaryDirectory(prefix="cooper-cases-") as store:
-        os.environ["COOPER_ROOT"] = store
+        os.environ["COOPER_ROOT"] = os.path.join(store, "store")
+        if opts.sandbox:
+            opts.cooper = with_sandbox(store, opts)
         base_image(opts)
         with concurrent.futures.ThreadPoolExecutor(opts.jobs) as pool:
             for case, why in zip(cases, pool.map(guarded, cases)):
@@ -294,7 +330,7 @@ def main():
                     failed += 1
                     print("not ok %s\n    %s" % (case.name, why.rstrip().replace("\n", "\n    ")), flush=True)
         subprocess.run(["chmod", "-R", "u+rwx", store], stderr=subprocess.DEVNULL)
-    print("%d passed, %d failed" % (len(cases) - failed, failed))
+    print("%d passed, %d failed, %d not for this user or sandbox" % (len(cases) - failed, failed, chosen - len(cases)))
     return 1 if failed or not cases else 0
 
 

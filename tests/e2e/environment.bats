@@ -33,6 +33,49 @@ build_in() { job "$1" "${@:2}" -- /mnt/build/cooper build --progress=plain --use
 	[ "$status" -eq 0 ]
 }
 
+# cure KIND [OPTION...]: what doctor says would allow namespaces there.
+cure() {
+	run job "$@" -- /mnt/build/cooper doctor --json
+	jq -r '.rows[] | "\(.state) \(.name): \(.answer) -> \(.cure)"' <<<"$output"
+	[ "$status" -eq 0 ] || return 1
+	cure=$(jq -r '.rows[] | select(.name == "userns") | .cure' <<<"$output")
+	# one line, and none of what can not be done in a container
+	[ "$(wc -l <<<"$cure")" -eq 1 ] || return 1
+	[[ $output != *subuid* && $output != *sysctl* ]]
+}
+
+@test "the cure is for the place" {
+	chmod 777 "$T"
+	cure docker
+	[[ $cure == *"docker run --security-opt seccomp=unconfined"*systempaths=unconfined* ]]
+	cure docker --env GITHUB_ACTIONS=true
+	[[ $cure == "GitHub: run the job without container:"* ]]
+	cure docker --env GITLAB_CI=true
+	[[ $cure == "GitLab: a runner with the shell"* ]]
+	cure restricted --env KUBERNETES_SERVICE_HOST=10.0.0.1
+	[[ $cure == "Kubernetes: hostUsers: false"*"procMount: Unmasked"* ]]
+	# a runner of GitLab in a cluster: the pod decides
+	cure restricted --env KUBERNETES_SERVICE_HOST=10.0.0.1 --env GITLAB_CI=true
+	[[ $cure == "Kubernetes: "* ]]
+	cure restricted --uid 1000650000 --gid 0 --env KUBERNETES_SERVICE_HOST=10.0.0.1
+	[[ $cure == "OpenShift: "*SecurityContextConstraints* ]]
+	printf '%s\n' '#include <string.h>' '#include <sys/utsname.h>' 'int uname(struct utsname *u)' \
+		'{ memset(u, 0, sizeof(*u)); strcpy(u->release, "4.19.0-gvisor"); return 0; }' >"$T/uname.c"
+	cc -shared -fPIC -o "$T/uname.so" "$T/uname.c"
+	cure restricted --env LD_PRELOAD=/tmp/uname.so --env KUBERNETES_SERVICE_HOST=10.0.0.1
+	[[ $cure == "gVisor: "*SYS_ADMIN* ]]
+}
+
+@test "what steps can do there is said" {
+	run "$COOPER" doctor
+	[[ $output == *"Builds use: userns"*"Steps there: everything a container has"* ]]
+	run job docker -- /mnt/build/cooper doctor
+	[[ $output == *"Steps there: owners and ids are real"*"no set-id programs"* ]]
+	[[ $output == *"would be better: "* ]]
+	run job restricted -- /mnt/build/cooper doctor --json
+	[[ $(jq -r .steps <<<"$output") == *"are virtual"* ]]
+}
+
 @test "docker: chroot, and no danger" {
 	run job docker -- /mnt/build/cooper doctor
 	echo "$output"

@@ -112,6 +112,16 @@ MARK=31536$BATS_TEST_NUMBER
 	in_each 60 1 "error: RUN" --memory 64m --timeout 40s
 }
 
+# Without a control group the step is kept to so many processors.
+@test "processors" {
+	! grep -qs cpu /sys/fs/cgroup/cgroup.controllers || skip "a control group does it: tests/vm/limits.sh"
+	context ctx <<-EOT
+		FROM base
+		RUN test "\$(nproc)" = 1 && grep 'Cpus_allowed_list' /proc/self/status | grep -v '[-,]' && exit 9
+	EOT
+	in_each 15 1 "exit code 9" --cpus 0.5
+}
+
 @test "full disk" {
 	mkdir small
 	mount -t tmpfs -o size=12m tmpfs small
@@ -186,7 +196,7 @@ killed() { # SANDBOX TIMES
 	EOT
 	for sandbox in userns chroot emulated; do
 		echo "$sandbox"
-		killed $sandbox "${KILLS:-12}"
+		killed $sandbox "${KILLS:-17}"
 	done
 	"$COOPER" cat killed /copy/f5
 }

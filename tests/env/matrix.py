@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 
+import bases
 import environments
 import tree
 from environments import Environment
@@ -24,6 +25,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 SMALL = ["owners", "user", "nodes", "links", "files", "whiteouts", "shell"]
 DISTRIBUTION = ["debian", "apt", "sudo"]
 HEAVY = ["full/" + n for n in ("postgres", "go", "node", "python", "gcc")]
+DISTRIBUTION_IN = ["root", "range", "single", "docker", "restricted"]
+HEAVY_IN = DISTRIBUTION_IN + ["random"]
 LACKING = [e + "+" + m for m in environments.MISSING for e in ("root", "docker", "restricted")
            if m != "no-mount-api" or e == "root"]
 
@@ -42,21 +45,9 @@ class Matrix:
         self.varying = {}
 
     def prepare(self):
-        shutil.rmtree(self.input, ignore_errors=True)
-        os.makedirs(os.path.join(self.input, "busybox"))
-        os.makedirs(os.path.join(self.input, "debian"))
-        shutil.copy(self.o.cooper, os.path.join(self.input, "cooper"))
-        shutil.copy(shutil.which("busybox"), os.path.join(self.input, "busybox", "busybox"))
-        shutil.copy(os.path.join(HERE, "../../testdata/base/Dockerfile"), os.path.join(self.input, "busybox.Dockerfile"))
-        shutil.copy(os.path.join(HERE, "inside.sh"), self.input)
-        shutil.copytree(os.path.join(HERE, "dockerfiles"), os.path.join(self.input, "dockerfiles"))
-        os.link(os.path.join(self.o.cache, "debian.tar"), os.path.join(self.input, "debian", "debian.tar"))
-        with open(os.path.join(self.input, "debian.Dockerfile"), "w", encoding="ascii") as f:
-            f.write('FROM scratch\nADD debian.tar /\nCMD ["bash"]\n')
-        for top, dirs, files in os.walk(self.input):
-            for n in dirs + files:
-                path = os.path.join(top, n)
-                os.chmod(path, 0o755 if os.path.isdir(path) or os.access(path, os.X_OK) else 0o644)
+        wanted = {n for e in self.o.environments for n in self.names_of(Environment(e))}
+        workloads = sorted(os.path.basename(n) for n in wanted if n.startswith("full/") and not self.o.install)
+        bases.prepare(self.input, self.o.cooper, self.o.cache, workloads)
 
     def build(self, env, names, again=""):
         """Builds names in env; the folder with the results."""
@@ -90,6 +81,17 @@ class Matrix:
         log = text(".log") or "not built; see %s/*.log\n" % out
         return None, "".join("        " + line + "\n" for line in log.splitlines()[-12:])
 
+    def tree(self, out, name):
+        """What the image of a build unpacks to."""
+        short = os.path.basename(name)
+        archive = os.path.join(out, short + ".tar")
+        if not os.path.exists(archive):
+            subprocess.run([os.path.join(self.input, "cooper"), "save", "--root", os.path.join(out, "store"), "--format", "oci", "-q",
+                            "-o", archive, "matrix/out/" + short], check=True, stdout=subprocess.DEVNULL)
+        found = tree.read(archive)
+        os.unlink(archive)
+        return found
+
     def fail(self, env, name, text):
         self.failures.append((env.name, name))
         print("FAIL %s: %s\n%s" % (env.name, name, text), end="", flush=True)
@@ -101,8 +103,7 @@ class Matrix:
             out, _ = self.build(base, [name], "-again-" + os.path.basename(name))
             if self.result(out, name)[0] is None:
                 return set()
-            short = os.path.basename(name) + ".tar"
-            self.varying[name] = set(tree.differing(tree.read(os.path.join(first, short)), tree.read(os.path.join(out, short))))
+            self.varying[name] = set(tree.differing(self.tree(first, name), self.tree(out, name)))
         return self.varying[name]
 
     def compare(self, env, out, first, name):
@@ -116,8 +117,7 @@ class Matrix:
         if mine == wanted or wanted is None:
             return "same" if wanted else "alone"
         allowed = self.native_differences(name, first)
-        short = os.path.basename(name) + ".tar"
-        a, b = tree.read(os.path.join(first, short)), tree.read(os.path.join(out, short))
+        a, b = self.tree(first, name), self.tree(out, name)
         wrong = [p for p in tree.differing(a, b) if p not in allowed]
         if not wrong and allowed:
             return "tree"
@@ -131,8 +131,10 @@ class Matrix:
         if env.without:
             return ["owners", "user", "links", "whiteouts"]
         names = list(SMALL)
-        if env.name in self.o.distribution:
-            names += DISTRIBUTION + (HEAVY if self.o.full else [])
+        if env.name in DISTRIBUTION_IN:
+            names += DISTRIBUTION
+        if env.name in HEAVY_IN and self.o.heavy:
+            names += HEAVY
         return names
 
     def doctor(self, env):
@@ -173,17 +175,16 @@ def main():
     p.add_argument("--cooper", default=os.path.join(HERE, "../../build/cooper"))
     p.add_argument("--cache", default=os.environ.get("COOPER_MATRIX_CACHE", "/var/tmp/cooper-matrix-cache"))
     p.add_argument("--work", help="keep results here")
-    p.add_argument("--full", action="store_true", help="the heavy workloads too (an hour)")
+    p.add_argument("--no-heavy", dest="heavy", action="store_false", help="without the workloads of dockerfiles/full")
+    p.add_argument("--install", action="store_true",
+                   help="each environment installs the packages of the workloads itself, instead of all taking what root installed")
     p.add_argument("-j", "--jobs", type=int, default=2)
-    p.add_argument("--timeout", type=int, default=600, help="seconds per environment")
+    p.add_argument("--timeout", type=int, default=1800, help="seconds per environment")
     p.add_argument("-d", "--dockerfiles", nargs="+")
     p.add_argument("environments", nargs="*")
     o = p.parse_args()
-    o.distribution = ["root", "range", "single", "docker", "restricted"]
     if not o.environments:
         o.environments = list(environments.PLAIN) + list(environments.FORCED) + LACKING
-    if o.full:
-        o.timeout *= 12
     m = Matrix(o)
     environments.users_make()
     try:

@@ -5,7 +5,8 @@ libjansson-dev libzstd-dev zlib1g-dev libdeflate-dev libseccomp-dev"
 RUN_PACKAGES="git ca-certificates uidmap busybox-static docker-registry skopeo"
 TEST_PACKAGES="clang libclang-rt-14-dev clang-format-14 libcmocka-dev bats jq umoci runc buildah crun nginx-light
 apache2-utils golang-github-containers-common python3 mmdebstrap attr acl libcap2-bin codespell shellcheck procps
-openssl xz-utils bzip2 zstd file gcc-aarch64-linux-gnu"
+openssl xz-utils bzip2 zstd file gcc-aarch64-linux-gnu qemu-user-static
+qemu-system-arm qemu-system-x86"
 
 # install_packages NAME…: those that are missing; as root, else with sudo.
 install_packages() {

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * emu-run [-u UID[:GID]] [-b SOURCE:TARGET[:ro]]... [-m paths|ids|both] [-C DIR] ROOT COMMAND...
+ * emu-run [-u UID[:GID]] [-b SOURCE:TARGET[:ro]]... [-m paths|ids|both] [-C DIR] [-T|-D] ROOT
+ *         COMMAND...
  *
- * Runs a command under the interposer with nothing else around it: no wall, no limits. For the
- * interposer's own tests and for measuring; the sandbox does the same with its wall.
+ * Runs a command under the interposer with nothing else around it: no wall, no limits. -T: every
+ * call by its trap; -D: not (the default). For the interposer's own tests and for measuring; the
+ * sandbox does the same with its wall.
  */
 #include <cooper/interpose.h>
 #include <cooper/owntab.h>
@@ -135,9 +137,10 @@ struct options {
 
 static void read_options(int argc, char **argv, struct co_ip_session *s, struct options *opt)
 {
-	for (int o; (o = getopt(argc, argv, "+u:b:m:C:t:")) != -1;) {
+	for (int o; (o = getopt(argc, argv, "+u:b:m:C:t:TD")) != -1;) {
 		char *rest = NULL, *a = optarg ? strtok_r(optarg, ":", &rest) : NULL;
-		char *b = strtok_r(NULL, ":", &rest), *c = strtok_r(NULL, ":", &rest);
+		char *b = a ? strtok_r(NULL, ":", &rest) : NULL;
+		char *c = b ? strtok_r(NULL, ":", &rest) : NULL;
 		if (o == 'u') {
 			opt->uid = opt->gid = (unsigned)strtoul(a, NULL, 10);
 			if (b)
@@ -145,9 +148,15 @@ static void read_options(int argc, char **argv, struct co_ip_session *s, struct 
 		} else if (o == 'b') {
 			add_mount(s, a, b, c ? CO_IPM_READONLY : 0);
 		} else if (o == 'm') {
-			s->flags = *a == 'p' ? CO_IP_PATHS : *a == 'i' ? CO_IP_IDS : s->flags;
+			s->flags &= (uint32_t)(*a == 'p'   ? ~CO_IP_IDS
+					       : *a == 'i' ? ~CO_IP_PATHS
+							   : -1);
 		} else if (o == 'C') {
 			opt->dir = a;
+		} else if (o == 'T') {
+			s->flags |= CO_IP_TRAP_ONLY;
+		} else if (o == 'D') {
+			s->flags &= ~(uint32_t)CO_IP_TRAP_ONLY;
 		} else if (o == 't') {
 			opt->table = a;
 		}

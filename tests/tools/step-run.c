@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * step-run [-s SANDBOX] [-u UID[:GID]] [-t TABLE] [-n] [-T SECONDS] [-C DIR] ROOT COMMAND...
+ * step-run [-s SANDBOX] [-u UID[:GID]] [-t TABLE] [-n] [-r COUNT] [-T SECONDS] [-C DIR] ROOT
+ * COMMAND...
  *
- * Runs one step in a root directory, as the executor would. For trying sandboxes by hand and in
- * tests/e2e. Exit status: the command's.
+ * Runs one step in a root directory, as the executor would, or COUNT steps, one after the other.
+ * For trying sandboxes by hand, in tests/e2e and in tests/bench. Exit status: the last command's.
  */
 #include <cooper/event.h>
 #include <cooper/owntab.h>
@@ -44,7 +45,8 @@ int main(int argc, char **argv)
 	enum co_place place = CO_PLACE_NONE;
 	struct co_bus listener = {show, NULL}, *bus = &listener;
 	const char *name = "emulated", *table = NULL;
-	for (int o; (o = getopt(argc, argv, "+s:u:t:nT:C:")) != -1;) {
+	unsigned long count = 1;
+	for (int o; (o = getopt(argc, argv, "+s:u:t:nr:T:C:")) != -1;) {
 		char *rest = NULL;
 		if (o == 's')
 			name = optarg;
@@ -56,6 +58,8 @@ int main(int argc, char **argv)
 			table = optarg;
 		else if (o == 'n')
 			run.net = CO_NET_NONE;
+		else if (o == 'r')
+			count = strtoul(optarg, NULL, 10);
 		else if (o == 'T')
 			run.timeout_s = (unsigned)strtoul(optarg, NULL, 10);
 		else if (o == 'C')
@@ -75,8 +79,10 @@ int main(int argc, char **argv)
 			return fail(&err);
 	}
 	run.argv = (const char *const *)argv + optind + 1;
-	if (co_sandbox_run(s, &root, &run, &res, &err) < 0)
-		return fail(&err);
+	do
+		if (co_sandbox_run(s, &root, &run, &res, &err) < 0)
+			return fail(&err);
+	while (count-- > 1);
 	co_sandbox_close(s);
 	if (res.timed_out)
 		fprintf(stderr, "step-run: timed out\n");

@@ -189,6 +189,17 @@ static void datagrams(void)
 	char buf[10];
 	say("recv", recv(s, buf, 10, 0));
 	say("recv", recv(s, buf, 10, 0));
+	/* how many are sent at once is the kernel's choice */
+	struct mmsghdr many[3] = {{.msg_hdr = m}, {.msg_hdr = m}, {.msg_hdr = m}};
+	int sent = 0;
+	for (int k; sent < 3 && (k = sendmmsg(c, many + sent, (unsigned)(3 - sent), 0)) > 0;)
+		sent += k;
+	printf("sendmmsg: %d, %u %u %u\n", sent, many[0].msg_len, many[1].msg_len, many[2].msg_len);
+	for (int i = 0; i < 3; i++)
+		say("recv", recv(s, buf, 10, MSG_DONTWAIT));
+	a.sun_path[14] = 'X';
+	say("sendmmsg none", sendmmsg(c, many, 2, 0));
+	say("sendmmsg bad", sendmmsg(c, (void *)8, 2, 0));
 	say("sendto none", sendto(c, "x", 1, 0, (void *)&a, address(&a, "/work-sockets/none")));
 	close(s);
 	close(c);
@@ -274,6 +285,13 @@ static void waiting(void)
 	mask_text("mask");
 }
 
+static void on_masked(int sig)
+{
+	(void)sig;
+	mask_text("in the handler");
+	TRY(access("/", R_OK));
+}
+
 void probe_signals(void)
 {
 	struct sigaction sa = {.sa_handler = on_signal}, old;
@@ -294,6 +312,15 @@ void probe_signals(void)
 	TRY(sigaction(SIGSYS, NULL, &old));
 	say("SIGSYS ignored", old.sa_handler == SIG_IGN);
 	TRY(access("/", R_OK));
+	struct sigaction masked = {.sa_handler = on_masked, .sa_flags = SA_RESTART};
+	sigaddset(&masked.sa_mask, SIGUSR1);
+	sigaddset(&masked.sa_mask, SIGSYS);
+	TRY(sigaction(SIGUSR2, &masked, NULL));
+	TRY(sigaction(SIGUSR2, NULL, &old));
+	printf("masks USR1 %d, HUP %d, restarts %d\n", sigismember(&old.sa_mask, SIGUSR1),
+	       sigismember(&old.sa_mask, SIGHUP), old.sa_flags & SA_RESTART);
+	TRY(raise(SIGUSR2));
+	mask_text("after");
 	TRY(sigaction(99, &sa, NULL));
 	TRY(sigprocmask(77, &s, NULL));
 	waiting();

@@ -211,7 +211,7 @@ static void bad_pointers(void)
 	say("stat buffer", syscall(SYS_newfstatat, AT_FDCWD, "b", bad, 0));
 	say("fstat buffer", syscall(SYS_fstat, 0, bad));
 	say("readlink name", readlink(bad, page, 10));
-	say("readlink buffer", syscall(SYS_readlink, "ld2", bad, 10));
+	say("readlink buffer", readlink("ld2", bad, 10));
 	say("readlink size", readlink("ld2", page, 0));
 	say("getcwd", syscall(SYS_getcwd, bad, 100));
 	say("getcwd short", syscall(SYS_getcwd, page, 3));

@@ -40,6 +40,71 @@ static void puts_and_gets(void **state)
 	assert_non_null(strstr(f->err.msg, co_digest_str(&e, text)));
 }
 
+/* ---- who watches blobs being written ---- */
+
+struct watched {
+	int fd, begins, good, bad;
+	int64_t size;
+};
+
+static void begins(void *ctx, const struct co_digest *d, int fd)
+{
+	struct watched *w = ctx;
+	assert_true(d->set);
+	co_close_fd(&w->fd);
+	w->fd = fd;
+	w->begins++;
+}
+
+static void grows(void *ctx, const struct co_digest *d, int64_t size)
+{
+	(void)d;
+	((struct watched *)ctx)->size = size;
+}
+
+static void ends(void *ctx, const struct co_digest *d, bool good)
+{
+	struct watched *w = ctx;
+	(void)d;
+	w->good += good;
+	w->bad += !good;
+}
+
+static void watches(void **state)
+{
+	struct fixture *f = *state;
+	struct watched w = {.fd = -1};
+	const struct co_store_watch watch = {begins, grows, ends, &w};
+	static char big[200000], back[sizeof(big) + 1];
+	struct co_digest d;
+	co_digest_of(&d, big, sizeof(big));
+	co_store_watch(f->store, &watch);
+	struct co_sink *s = co_store_sink(f->store, &d, sizeof(big), NULL, NULL);
+	assert_int_equal(w.begins, 1);
+	co_sink_write(s, big, 100000);
+	assert_int_equal(w.size, 100000);
+	assert_true(read(w.fd, back, sizeof(back)) >= 65536);
+	co_sink_write(s, big, 100000);
+	assert_int_equal(w.good + w.bad, 0);
+	assert_ok(co_sink_close(s, &f->err), &f->err);
+	assert_int_equal(w.good, 1);
+	assert_int_equal(pread(w.fd, back, sizeof(back), 0), sizeof(big));
+	/* what is wrong or given up ends badly, once */
+	s = co_store_sink(f->store, &d, sizeof(big), NULL, NULL);
+	co_sink_write(s, "x", 1);
+	assert_int_equal(co_sink_close(s, &f->err), CO_E_INTEGRITY);
+	assert_int_equal(w.bad, 1);
+	co_sink_abort(co_store_sink(f->store, &d, sizeof(big), NULL, NULL));
+	assert_int_equal(w.bad, 2);
+	/* without a digest nobody is told, and neither after the end */
+	put(f, "hello", 5);
+	co_store_watch(f->store, NULL);
+	co_sink_abort(co_store_sink(f->store, &d, sizeof(big), NULL, NULL));
+	assert_int_equal(w.begins, 3);
+	assert_int_equal(w.bad, 2);
+	close(w.fd);
+}
+
 static void sink_result(struct fixture *f, const struct co_digest *expect, int64_t size,
 			const char *text, int want)
 {
@@ -477,6 +542,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		fixture_test(puts_and_gets),
+		fixture_test(watches),
 		fixture_test(sink_verifies),
 		fixture_test(abort_publishes_nothing),
 		fixture_test(damage_is_found),

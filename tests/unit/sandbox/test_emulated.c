@@ -141,6 +141,17 @@ static void basics(struct world *w, const struct kind *k, struct outcome *o)
 	expect(o, "1\n");
 }
 
+/* A number that the interposer keeps for itself is never given to the step. */
+static void many_files(struct world *w, const struct kind *k, struct outcome *o)
+{
+	one_step(w, k, o,
+		 "ulimit -n 2000; cd /tmp; awk 'BEGIN { for (i = 0; i < 1100; i++) print \"x\" "
+		 ">\"f\" i; "
+		 "for (i = 0; i < 1100; i++) bad += close(\"f\" i) != 0; print bad + 0 }'; "
+		 "cat f* | wc -l; rm f*",
+		 "0\n1100\n");
+}
+
 /* What a hostile step tries; each line that is printed is one that got through. */
 static void attacks(struct world *w, const struct kind *k, struct outcome *o)
 {
@@ -191,7 +202,7 @@ static void ends(struct world *w, const struct kind *k, struct outcome *o)
 	j = (struct job){.script = "yes", .run = {.output = 100000}};
 	finish(start(w, k, &j, o));
 	assert_true(o->res.output_cut);
-	sh(w, "rm -rf /tmp/.cooper-*");
+	sh(w, "rm -rf /tmp/.cooper-* /dev/shm/.cooper-*");
 }
 
 static struct co_mount_op ops[4];
@@ -292,6 +303,7 @@ TEST(basics)
 TEST(attacks)
 TEST(ends)
 TEST(mounts)
+TEST(many_files)
 
 int main(void)
 {
@@ -299,6 +311,6 @@ int main(void)
 		cmocka_unit_test(test_looks_like_root), cmocka_unit_test(test_basics),
 		cmocka_unit_test(test_attacks),		cmocka_unit_test(test_ends),
 		cmocka_unit_test(test_mounts),		cmocka_unit_test(test_single_program),
-		cmocka_unit_test(test_single_links)};
+		cmocka_unit_test(test_single_links),	cmocka_unit_test(test_many_files)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
