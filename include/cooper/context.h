@@ -49,7 +49,8 @@ int co_context_load_ignore(struct co_context *c, const char *dockerfile,
 /* An empty context whose Dockerfile is text (taken, from malloc). */
 int co_context_open_text(struct co_context *out, struct co_store *s, char *text, size_t len,
 			 const char *what, struct co_err *err) co_must_check;
-/* A store that lies in the directory is not copied; said on the bus. After co_context_load_ignore. */
+/* A store that lies in the directory is not copied; said on the bus. After co_context_load_ignore.
+ */
 void co_context_hide_store(struct co_context *c, const struct co_store *s, struct co_bus *bus);
 void co_context_release(struct co_context *c);
 
