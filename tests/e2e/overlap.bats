@@ -305,7 +305,8 @@ USER toor'
 		USER 5
 	END
 	sed -i "s/REGISTRY/$REGISTRY/" app/Dockerfile
-	for sandbox in userns chroot emulated; do
+	# (with real root's capabilities the emulated sandbox hides no environment, the builder's own neither)
+	for sandbox in userns chroot; do
 		run -0 cooper build --progress=plain --no-cache --sandbox=$sandbox --push -t "$REGISTRY/app:$sandbox" app
 		[[ $output == *looked* ]]
 		[[ $output == *"uploaded "*"while later steps ran"* ]]
