@@ -182,8 +182,9 @@ class Bench:
                 w = getattr(self.maker, n.lower())()
                 row = {'title': w.title, 'size': w.size, 'kind': w.kind, 'load': os.getloadavg()[0],
                        'tools': self.measure(w)}
-                self.state.data['rows'][n] = row
-                self.state.save()
+                if row['tools'].get('cooper') or (self.args.tools and row['tools']):
+                    self.state.data['rows'][n] = row
+                    self.state.save()
                 table(n, row, self.state.data['speed'])
                 shutil.rmtree(w.context, ignore_errors=True)
         finally:
