@@ -72,6 +72,8 @@ const char *short_time(int64_t ns, char *buf, size_t len);
 void transfer_label(struct co_buf *out, const struct co_event *ev, uint64_t rate);
 /* "Rule: text (Dockerfile:3)" */
 void finding_label(struct co_buf *out, const struct co_event *ev);
+/* "mount by /bin/busybox: mount -t tmpfs x /tmp (3 times)" */
+void attempt_label(struct co_buf *out, const struct co_event *ev);
 void result_label(struct co_buf *out, const struct co_event *ev);
 const char *dir_name(enum co_event_dir dir);
 

@@ -199,6 +199,19 @@ static void step_event(struct github *g, const struct co_event *ev)
 	}
 }
 
+static void annotate_attempt(struct github *g, const struct co_event *ev)
+{
+	auto_buf b = CO_BUF_INIT(CO_BUF_TEXT);
+	struct open_step *o = open_step_find(&g->steps, ev->step);
+	if (!ev->total)
+		return;
+	attempt_label(&b, ev);
+	if (o)
+		co_buf_addf(&b, ", in %s", o->label);
+	annotate(g, "warning", NULL, (struct co_pos){0}, "blocked by the sandbox", co_buf_str(&b),
+		 b.len);
+}
+
 static void github_event(void *self, const struct co_event *ev)
 {
 	struct github *g = self;
@@ -214,6 +227,9 @@ static void github_event(void *self, const struct co_event *ev)
 		if (ev->kind == CO_EV_WARNING || ev->ok)
 			annotate(g, "warning", ev->file, ev->pos, ev->rule,
 				 ev->text ? ev->text : "", event_len(ev));
+		break;
+	case CO_EV_ATTEMPT:
+		annotate_attempt(g, ev);
 		break;
 	case CO_EV_BUILD_START:
 	case CO_EV_TRANSFER:

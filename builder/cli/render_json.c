@@ -160,6 +160,9 @@ static bool put_members(struct json *j, json_t *o, const struct co_event *ev)
 		put_str(o, "name", ev->name);
 		put_finding(o, ev);
 		return true;
+	case CO_EV_ATTEMPT:
+		co_json_attempt(o, ev);
+		return true;
 	case CO_EV_NOTE:
 	case CO_EV_WARNING:
 		put_finding(o, ev);

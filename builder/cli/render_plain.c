@@ -92,6 +92,20 @@ static void finding(struct plain *p, const char *head, const struct co_event *ev
 	say(p, ev->step, head, co_buf_str(&b));
 }
 
+/* One line for each program and what it tried; the rest is for readers of the JSON form. */
+static void attempt(struct plain *p, const struct co_event *ev)
+{
+	auto_buf b = CO_BUF_INIT(CO_BUF_TEXT);
+	struct open_step *o = open_step_find(&p->steps, ev->step);
+	if (!ev->total)
+		return;
+	attempt_label(&b, ev);
+	p->step = o;
+	if (o)
+		line_flush(&o->lines, output_line, p);
+	say(p, ev->step, "blocked: ", co_buf_str(&b));
+}
+
 static void result(struct plain *p, const struct co_event *ev)
 {
 	auto_buf b = CO_BUF_INIT(CO_BUF_SMALL);
@@ -147,6 +161,9 @@ struct co_buf *plain_add(struct plain *p, const struct co_event *ev)
 		break;
 	case CO_EV_POLICY:
 		finding(p, "policy: ", ev);
+		break;
+	case CO_EV_ATTEMPT:
+		attempt(p, ev);
 		break;
 	case CO_EV_RESULT:
 		result(p, ev);

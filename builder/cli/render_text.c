@@ -254,6 +254,41 @@ void finding_label(struct co_buf *out, const struct co_event *ev)
 	}
 }
 
+#define ARGS_SHOWN 160 /* bytes of a command line in a notice */
+
+void attempt_label(struct co_buf *out, const struct co_event *ev)
+{
+	if (ev->name && !strcmp(ev->name, "more")) {
+		co_buf_addf(out, "%llu more, not listed", (unsigned long long)ev->done);
+		return;
+	}
+	add_clean(out, ev->name);
+	if (ev->text) {
+		co_buf_addc(out, ' ');
+		co_sanitize(out, ev->text, event_len(ev), false);
+	}
+	co_buf_adds(out, " by ");
+	add_clean(out, ev->binary ? ev->binary : "an unknown program");
+	auto_buf args = CO_BUF_INIT(CO_BUF_TEXT);
+	for (size_t at = 0; at < ev->args_len; at += strlen(ev->args + at) + 1) {
+		if (at)
+			co_buf_addc(&args, ' ');
+		add_clean(&args, ev->args + at);
+	}
+	bool cut = ev->args_cut;
+	if (args.len > ARGS_SHOWN) {
+		size_t n = ARGS_SHOWN;
+		while (n && ((unsigned char)args.data[n] & 0xc0) == 0x80)
+			n--;
+		co_buf_cut(&args, n);
+		cut = true;
+	}
+	if (args.len)
+		co_buf_addf(out, ": %s%s", co_buf_str(&args), cut ? "…" : "");
+	if (ev->total > 1)
+		co_buf_addf(out, " (%llu times)", (unsigned long long)ev->total);
+}
+
 void result_label(struct co_buf *out, const struct co_event *ev)
 {
 	add_clean(out, ev->name ? ev->name : "result");

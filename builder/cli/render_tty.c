@@ -244,6 +244,16 @@ static void keep_finding(struct tty *t, const char *head, enum frame_look look,
 	frame_keep(&t->frame, look, co_buf_str(&b));
 }
 
+static void keep_attempt(struct tty *t, const struct co_event *ev)
+{
+	auto_buf b = CO_BUF_INIT(CO_BUF_TEXT);
+	if (!ev->total)
+		return;
+	co_buf_addf(&b, "blocked in step %d: ", ev->step);
+	attempt_label(&b, ev);
+	frame_keep(&t->frame, FRAME_WARNING, co_buf_str(&b));
+}
+
 static void keep_result(struct tty *t, const struct co_event *ev)
 {
 	auto_buf b = CO_BUF_INIT(CO_BUF_SMALL);
@@ -296,6 +306,9 @@ static void one_event(struct tty *t, const struct co_event *ev)
 		break;
 	case CO_EV_POLICY:
 		keep_finding(t, "policy: ", FRAME_WARNING, ev);
+		break;
+	case CO_EV_ATTEMPT:
+		keep_attempt(t, ev);
 		break;
 	case CO_EV_RESULT:
 		keep_result(t, ev);

@@ -19,7 +19,6 @@ struct frame {
 	uint32_t kind, len;
 };
 /* The strings of an event follow it, each with its length; UINT32_MAX stands for NULL. */
-#define EVENT_STRINGS 5
 
 static void send_frame(int fd, enum frame_kind kind, const void *data, size_t len)
 {
@@ -43,11 +42,12 @@ static void send_event(void *ctx, const struct co_event *ev)
 {
 	int fd = *(int *)ctx;
 	auto_buf b = CO_BUF_INIT(FRAME_MAX);
-	const char *strings[] = {ev->stage, ev->name, ev->rule, ev->file};
+	const char *strings[] = {ev->stage, ev->name, ev->rule, ev->file, ev->binary};
 	co_buf_add(&b, ev, sizeof(*ev));
-	for (size_t i = 0; i < 4; i++)
+	for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]); i++)
 		put_string(&b, strings[i], strings[i] ? strlen(strings[i]) : 0);
 	put_string(&b, ev->text, ev->len ? ev->len : ev->text ? strlen(ev->text) : 0);
+	put_string(&b, ev->args, ev->args_len);
 	if (!b.overflow)
 		send_frame(fd, FRAME_EVENT, b.data, b.len);
 }
@@ -172,7 +172,9 @@ static void take_event(struct co_exec *x, const char *data, size_t size)
 	ev.name = get_string(&p, end, &a, &len);
 	ev.rule = get_string(&p, end, &a, &len);
 	ev.file = get_string(&p, end, &a, &len);
+	ev.binary = get_string(&p, end, &a, &len);
 	ev.text = get_string(&p, end, &a, &ev.len);
+	ev.args = get_string(&p, end, &a, &ev.args_len);
 	co_emit(x->o->bus, ev);
 }
 

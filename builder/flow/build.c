@@ -98,6 +98,8 @@ static int open_context(struct build *b, struct co_err *err)
 	r = read_dockerfile(b, err);
 	if (!r)
 		r = co_context_load_ignore(&b->context, b->o->dockerfile, err);
+	if (!r)
+		co_context_hide_store(&b->context, b->store, b->bus);
 	return r;
 }
 
@@ -431,15 +433,17 @@ static void release(struct build *b)
 		co_registry_close(b->registry);
 	if (b->store)
 		co_store_close(b->store);
+	json_decref(b->attempts);
 	co_arena_release(&b->arena);
 }
 
 int co_build(const struct co_build_opts *o, struct co_bus *bus, struct co_build_result *out,
 	     struct co_err *err)
 {
-	struct build b = {.o = o, .bus = bus};
+	struct build b = {.o = o};
 	struct co_build_result res = {0};
 	int64_t start = co_mono_ns();
+	outputs_listen(&b, bus);
 	early_init(&b);
 	int r = run(&b, &res, err);
 	release(&b);

@@ -6,6 +6,7 @@
 #include <cooper/auto.h>
 #include <cooper/fetch.h>
 #include <cooper/flow.h>
+#include <cooper/json.h>
 #include <cooper/lint.h>
 #include <cooper/str.h>
 #include <string.h>
@@ -21,7 +22,9 @@ struct early_push {
 
 struct build {
 	const struct co_build_opts *o;
-	struct co_bus *bus;
+	struct co_bus *bus; /* goes to `below`, past what the metadata file wants to know */
+	struct co_bus listener, *below;
+	json_t *attempts; /* owned; what sandboxes refused */
 	struct co_arena arena;
 	struct co_store *store;
 	struct co_registry *registry;
@@ -87,7 +90,9 @@ void early_allow(struct build *b, const struct co_plan *plan);
 int early_finish(struct build *b, struct co_err *err) co_must_check;
 /* The build has failed: no further. */
 void early_stop(struct build *b);
-/* outputs.c: -o, and the small files. */
+/* outputs.c: what the metadata file says of the steps is heard on the way. */
+void outputs_listen(struct build *b, struct co_bus *below);
+/* -o, and the small files. */
 int outputs_write(struct build *b, const struct co_descriptor *desc, struct co_exec *x,
 		  struct co_err *err) co_must_check;
 int outputs_files(struct build *b, const struct co_build_result *res,

@@ -136,6 +136,30 @@ static int put_file(const char *path, const char *text, struct co_err *err)
 	return path ? co_write_file(AT_FDCWD, path, text, strlen(text), 0644, err) : 0;
 }
 
+#define ATTEMPTS_KEPT 1000
+
+static void hear(void *ctx, const struct co_event *ev)
+{
+	struct build *b = ctx;
+	if (ev->kind == CO_EV_ATTEMPT && json_array_size(b->attempts) < ATTEMPTS_KEPT) {
+		json_t *o = json_object();
+		co_json_attempt(o, ev);
+		json_array_append_new(b->attempts, o);
+	}
+	co_emit(b->below, *ev);
+}
+
+void outputs_listen(struct build *b, struct co_bus *below)
+{
+	b->below = below;
+	b->bus = below;
+	if (!b->o->metadata_file)
+		return;
+	b->attempts = json_array();
+	b->listener = (struct co_bus){hear, b};
+	b->bus = &b->listener;
+}
+
 static int metadata(struct build *b, const struct co_build_result *res, struct co_err *err)
 {
 	char text[CO_DIGEST_TEXT];
@@ -154,6 +178,8 @@ static int metadata(struct build *b, const struct co_build_result *res, struct c
 	json_object_set_new(j, "containerimage.digest", json_string(text));
 	if (names.len)
 		json_object_set_new(j, "image.name", co_json_string(co_buf_str(&names)));
+	if (json_array_size(b->attempts))
+		json_object_set(j, "cooper.attempts", b->attempts);
 	auto_buf out = CO_BUF_INIT(CO_BUF_TEXT);
 	co_json_write_pretty(&out, j);
 	co_buf_addc(&out, '\n');

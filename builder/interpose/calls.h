@@ -5,7 +5,7 @@
 #pragma once
 #include "guest.h"
 
-enum { ALWAYS, NONZERO, ACTION, OPTION, PEERCRED, OUR_FD, AUDIT, DENY };
+enum { ALWAYS, NONZERO, ACTION, OPTION, PEERCRED, OUR_FD, FAMILY, NAMESPACES, ATTACH, DENY };
 #define CALLS 512
 /* From here on calls are newer than this table: they do not exist. */
 #define FIRST_UNKNOWN 463

@@ -2,6 +2,7 @@
  *
  * Opening files.
  */
+#include "attempts.h"
 #include "calls.h"
 #include "files.h"
 #include <linux/openat2.h>
@@ -222,32 +223,64 @@ static long open_creating(struct call *c, struct where *w, long flags, long mode
 	return -ENOENT;
 }
 
-static long open_at(struct call *c, long flags, long mode)
+/* Opened to be changed, or telling of what is not the step's: with the kernel's knobs that is no
+ * accident. Much of /proc is looked at by ordinary programs, who do without. */
+static bool is_wall(const char *path, long flags)
 {
-	struct where w;
-	flags &= KNOWN_FLAGS;
+	static const char *const memory[] = {"/proc/kcore", "/proc/kmsg", "/proc/kpagemap"};
+	for (size_t i = 0; i < sizeof(memory) / sizeof(memory[0]); i++)
+		if (text_eq(path, memory[i]))
+			return true;
+	if (text_starts(path, "/proc/") && path[6] >= '0' && path[6] <= '9')
+		return text_ends(path, "/mem") ||
+		       (text_ends(path, "/environ") && !text_eq(path, "/proc/1/environ"));
+	return wanted(flags) & W_OK &&
+	       (text_starts(path, "/proc/sys") || text_starts(path, "/sys/"));
+}
+
+static void note_wall(struct call *c, struct where *w, long flags, long result)
+{
+	if (result != -EACCES && result != -EPERM && result != -EROFS)
+		return;
+	if (!(flags & O_PATH) && w->guest && is_wall(w->guest, flags))
+		attempt_note(SYS_openat, c->a, w->guest);
+}
+
+static long open_where(struct call *c, struct where *w, long flags, long mode)
+{
 	bool tmp = (flags & O_TMPFILE) == O_TMPFILE;
 	bool make = flags & O_CREAT && !(flags & O_PATH) && !tmp;
-	bool follow = !(flags & O_NOFOLLOW) && !(make && flags & O_EXCL);
-	long r = where_find(&w, c->dirfd, c->path, follow ? W_FOLLOW : 0);
-	if (r < 0)
-		return r;
 	if (!make && !tmp)
 		mode = 0;
 	else
 		mode &= 07777;
-	if (w.readonly && !(flags & O_PATH) && (make || wanted(flags) & W_OK))
+	if (w->readonly && !(flags & O_PATH) && (make || wanted(flags) & W_OK))
 		return -EROFS;
-	if (!w.follow && w.guest && !make && !(flags & O_PATH)) {
-		r = proc_open(&w, (int)flags);
+	if (!w->follow && w->guest && !make && !(flags & O_PATH)) {
+		long r = proc_open(w, (int)flags);
 		if (r)
 			return r;
 	}
 	if (tmp)
-		return open_tmpfile(&w, flags, mode);
-	if (make && ids_on() && new_entry_matters(&w, S_IFREG | (uint32_t)mode))
-		return open_creating(c, &w, flags, mode);
-	return open_existing(c, &w, flags, mode);
+		return open_tmpfile(w, flags, mode);
+	if (make && ids_on() && new_entry_matters(w, S_IFREG | (uint32_t)mode))
+		return open_creating(c, w, flags, mode);
+	return open_existing(c, w, flags, mode);
+}
+
+static long open_at(struct call *c, long flags, long mode)
+{
+	struct where w;
+	flags &= KNOWN_FLAGS;
+	bool make = flags & O_CREAT && !(flags & O_PATH) && (flags & O_TMPFILE) != O_TMPFILE;
+	bool follow = !(flags & O_NOFOLLOW) && !(make && flags & O_EXCL);
+	long r = where_find(&w, c->dirfd, c->path, follow ? W_FOLLOW : 0);
+	if (r < 0)
+		return r;
+	r = open_where(c, &w, flags, mode);
+	if (r < 0)
+		note_wall(c, &w, flags, r);
+	return r;
 }
 
 long h_open(struct call *c)

@@ -9,6 +9,9 @@
 
 extern char etext[] __attribute__((visibility("hidden")));
 
+/* CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET */
+#define NEW_NAMESPACES 0x7e020000u
+
 struct prog {
 	struct sock_filter f[1600];
 	unsigned n;
@@ -86,6 +89,25 @@ static void nonzero(struct prog *p, int arg)
 	unless_ours(p, SECCOMP_RET_TRAP);
 }
 
+static void family(struct prog *p, const struct row *r)
+{
+	bool offline = g.flags & CO_IP_OFFLINE;
+	load(p, arg_at(0, false));
+	jump_eq(p, 16 /* AF_NETLINK */, 0, 4);
+	load(p, arg_at(2, false));
+	jump_eq(p, 9 /* NETLINK_AUDIT */, 1, 0);
+	answer(p, SECCOMP_RET_ALLOW);
+	answer(p, SECCOMP_RET_ERRNO | (uint32_t)r->argument);
+	/* AF_UNSPEC and AF_UNIX */
+	jump_ge(p, 2, offline ? 1 : 0, offline ? 0 : 2);
+	if (!offline) {
+		jump_eq(p, 2 /* AF_INET */, 1, 0);
+		jump_eq(p, 10 /* AF_INET6 */, 0, 1);
+	}
+	answer(p, SECCOMP_RET_ALLOW);
+	unless_ours(p, SECCOMP_RET_TRAP);
+}
+
 /* What a row with a condition does once its number is known. */
 static void condition(struct prog *p, const struct row *r)
 {
@@ -116,13 +138,21 @@ static void condition(struct prog *p, const struct row *r)
 		answer(p, SECCOMP_RET_ALLOW);
 		unless_ours(p, SECCOMP_RET_ERRNO | EBADF);
 		return;
-	case AUDIT:
+	case FAMILY:
+		family(p, r);
+		return;
+	case NAMESPACES:
 		load(p, arg_at(0, false));
-		jump_eq(p, 16 /* AF_NETLINK */, 0, 2);
-		load(p, arg_at(2, false));
-		jump_eq(p, 9 /* NETLINK_AUDIT */, 1, 0);
+		put(p, BPF_JMP | BPF_JSET | BPF_K, NEW_NAMESPACES, 1, 0);
 		answer(p, SECCOMP_RET_ALLOW);
-		answer(p, SECCOMP_RET_ERRNO | (uint32_t)r->argument);
+		unless_ours(p, SECCOMP_RET_TRAP);
+		return;
+	case ATTACH:
+		load(p, arg_at(0, false));
+		jump_eq(p, 16 /* PTRACE_ATTACH */, 2, 0);
+		jump_eq(p, 0x4206 /* PTRACE_SEIZE */, 1, 0);
+		answer(p, SECCOMP_RET_ALLOW);
+		unless_ours(p, SECCOMP_RET_TRAP);
 		return;
 	case DENY:
 		answer(p, SECCOMP_RET_ERRNO | (uint32_t)r->argument);

@@ -3,8 +3,11 @@
  * A unix socket's name goes through the kernel as a string of at most 108 bytes and comes back as
  * it was given, so a translated name must be short, and recognisable on its way back: a link to the
  * root, made by the sandbox, and the path below it; else the real path; else a descriptor's link.
+ * Where ids are the kernel's, a user of the step may not search the directories above the root: the
+ * descriptor's link it is.
  */
 #include "sockets.h"
+#include "attempts.h"
 #include "signals.h"
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -29,6 +32,8 @@ static bool shorten(const struct where *w, struct sockaddr_un *out)
 	char t[40];
 	const char *rest;
 	out->sun_family = AF_UNIX;
+	if (!ids_on())
+		return join(out, fd_path(t, sizeof(t), w->dir), w->rel);
 	if (w->dir == FD(CO_IPF_ROOT))
 		return join(out, g.ses->alias, w->rel) || join(out, g.ses->root, w->rel) ||
 		       join(out, fd_path(t, sizeof(t), w->dir), w->rel);
@@ -96,13 +101,42 @@ long h_bind(struct call *c)
 	return r;
 }
 
+/* Abstract names belong to the machine's network; the kernel keeps the step among its own. Its
+ * own network may be an empty one. */
+static bool leads_out(const struct call *c, char *name, size_t size)
+{
+	struct sockaddr_un in;
+	size_t n = (size_t)c->a[2];
+	memset(&in, 0, sizeof(in));
+	if (c->a[2] <= NAME_AT || n > sizeof(in) || guest_read(&in, (void *)c->a[1], n) < 0)
+		return false;
+	if (in.sun_family != AF_UNIX) {
+		text_put(name, name + size, "");
+		return g.flags & CO_IP_OFFLINE;
+	}
+	if (in.sun_path[0])
+		return false;
+	in.sun_path[0] = '@';
+	n -= (size_t)NAME_AT;
+	memcpy(name, in.sun_path, n);
+	name[n] = '\0';
+	return size > n;
+}
+
 long h_connect(struct call *c)
 {
 	struct where w;
 	struct sockaddr_un a;
+	char name[NAME_MAX_ + 1];
 	long len = translate((void *)c->a[1], c->a[2], &w, &a, false);
 	if (len < 0)
 		return len;
+	if (!len && leads_out(c, name, sizeof(name))) {
+		long r = call_waiting(c, SYS_connect, c->a);
+		if (r == -EPERM || r == -ENETUNREACH)
+			attempt_note(SYS_connect, c->a, name);
+		return r;
+	}
 	if (!len)
 		return call_resume(c);
 	const long args[6] = {c->a[0], (long)&a, len};

@@ -2,6 +2,7 @@
  *
  * From a SIGSYS to a handler.
  */
+#include "attempts.h"
 #include "calls.h"
 #include "exec.h"
 #include "files.h"

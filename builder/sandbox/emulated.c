@@ -125,6 +125,11 @@ static int arrange(struct start *a)
 	uint32_t base = a->g->session->fd_base;
 	close_fds(INIT_FD_END, base - 1);
 	close_fds(base + a->g->session->n_fds, ~0u);
+	/* where ids are the kernel's: the command may open /dev/stdout again, which asks for the
+	 * pipe's owner */
+	for (int i = 0; i < 3 && !(a->g->session->flags & CO_IP_IDS); i++)
+		if (i || st->input >= 0)
+			(void)!fchown(i, st->run->uid, st->run->gid);
 	return 0;
 }
 
@@ -194,7 +199,7 @@ static int prepare(struct step *st, struct guest *g, struct emulated *e, struct 
 {
 	bool native = st->s->ops == &sandbox_chroot, no_net = st->run->net == CO_NET_NONE;
 	struct filter *f = &e->filter[no_net];
-	int r = f->insns ? 0 : seccomp_build(f, false, false, false, err);
+	int r = f->insns ? 0 : seccomp_build(f, 0, err);
 	if (!r && no_net && !f->offline)
 		filter_offline(f);
 	if (!r)
@@ -203,8 +208,9 @@ static int prepare(struct step *st, struct guest *g, struct emulated *e, struct 
 		r = agents_open(st, err);
 	st->guest = g;
 	if (!r)
-		r = guest_open(g, st, e->image, native ? CO_IP_PATHS : CO_IP_PATHS | CO_IP_IDS,
-			       err);
+		r = guest_open(
+			g, st, e->image,
+			CO_IP_PATHS | (native ? 0 : CO_IP_IDS) | (no_net ? CO_IP_OFFLINE : 0), err);
 	if (r < 0)
 		return r;
 	st->landlock = guest_landlock(g);
@@ -299,7 +305,10 @@ static int run_guest(struct co_sandbox *s, const struct co_root *root, const str
 	int r = prepare(&st, &g, e, err);
 	if (!r)
 		r = go(&st, &g, &res, err);
+	if (g.session)
+		attempts_read(&st, g.session);
 	guest_close(&g);
+	attempts_tell(&st);
 	stubs_remove(&st.stubs, root->fd);
 	limits_close(&st.limits, &res);
 	step_close(&st);

@@ -13,7 +13,7 @@ enum {
 	INIT_FD_STATUS,
 	INIT_FD_LANDLOCK,
 	INIT_FD_SELF,
-	INIT_FD_NODES,
+	INIT_FD_LISTENER,
 	INIT_FD_END
 };
 
@@ -23,9 +23,12 @@ enum init_flags {
 	INIT_SETGROUPS = 4,    /* allowed here */
 	INIT_KEEP_IDS = 8,     /* ids and capabilities stay as they are */
 	INIT_REAPER = 16,      /* no pid namespace: kill what the step leaves behind */
-	INIT_NODES = 64,       /* the filter's listener goes into INIT_FD_NODES */
+	INIT_LISTENER = 64,    /* the filter's listener goes into INIT_FD_LISTENER */
 	INIT_INTERPOSED = 32,  /* execute the descriptor `interposer`, not `program` */
 };
+
+/* In the data of SECCOMP_RET_USER_NOTIF: without a listener the call is allowed, not refused. */
+#define FILTER_HARMLESS 1
 
 struct init_spec {
 	uint32_t magic, size, flags;

@@ -141,6 +141,28 @@ static long send_fd(int socket, int fd)
 	return sys(__NR_sendmsg, socket, (long)&message, 0, 0);
 }
 
+/* Where nobody listens a call that is told of would answer ENOSYS. */
+static void without_listener(const struct sock_fprog *p)
+{
+	for (unsigned i = 0; i < p->len; i++) {
+		struct sock_filter *f = &p->filter[i];
+		if (f->code == (BPF_RET | BPF_K) &&
+		    (f->k & SECCOMP_RET_ACTION_FULL) == SECCOMP_RET_USER_NOTIF)
+			f->k = f->k & FILTER_HARMLESS ? SECCOMP_RET_ALLOW
+						      : SECCOMP_RET_ERRNO | EPERM;
+	}
+}
+
+/* The listener, or a negative errno: an old kernel, or the container has one of its own. */
+static long load_listened(const struct sock_fprog *p)
+{
+	/* a signal must not make a caller ask again for what is done already */
+	long fd = sys(__NR_seccomp, SECCOMP_SET_MODE_FILTER, NEW_LISTENER | WAIT_KILLABLE, (long)p,
+		      0);
+	return fd == -EINVAL ? sys(__NR_seccomp, SECCOMP_SET_MODE_FILTER, NEW_LISTENER, (long)p, 0)
+			     : fd;
+}
+
 static void load_filter(struct init_spec *s)
 {
 	if (s->flags & INIT_NO_NEW_PRIVS)
@@ -150,18 +172,14 @@ static void load_filter(struct init_spec *s)
 	if (!s->n_filter)
 		return;
 	struct sock_fprog p = {(unsigned short)s->n_filter, (void *)((char *)s + s->filter)};
-	if (!(s->flags & INIT_NODES)) {
-		need(sys(__NR_seccomp, SECCOMP_SET_MODE_FILTER, 0, (long)&p, 0), INIT_AT_SECCOMP);
+	long fd = s->flags & INIT_LISTENER ? load_listened(&p) : -EINVAL;
+	if (fd >= 0) {
+		need(send_fd(INIT_FD_LISTENER, (int)fd), INIT_AT_SECCOMP);
+		sys(__NR_close, fd, 0, 0, 0);
 		return;
 	}
-	/* a signal must not make a caller ask again for what is done already */
-	long fd = sys(__NR_seccomp, SECCOMP_SET_MODE_FILTER, NEW_LISTENER | WAIT_KILLABLE, (long)&p,
-		      0);
-	if (fd == -EINVAL)
-		fd = sys(__NR_seccomp, SECCOMP_SET_MODE_FILTER, NEW_LISTENER, (long)&p, 0);
-	need(fd, INIT_AT_SECCOMP);
-	need(send_fd(INIT_FD_NODES, (int)fd), INIT_AT_SECCOMP);
-	sys(__NR_close, fd, 0, 0, 0);
+	without_listener(&p);
+	need(sys(__NR_seccomp, SECCOMP_SET_MODE_FILTER, 0, (long)&p, 0), INIT_AT_SECCOMP);
 }
 
 static void set_ids(struct init_spec *s)
@@ -204,7 +222,7 @@ static _Noreturn void command(struct init_spec *s)
 	sys(__NR_close, INIT_FD_SPEC, 0, 0, 0);
 	sys(__NR_close, INIT_FD_LANDLOCK, 0, 0, 0);
 	sys(__NR_close, INIT_FD_SELF, 0, 0, 0);
-	sys(__NR_close, INIT_FD_NODES, 0, 0, 0);
+	sys(__NR_close, INIT_FD_LISTENER, 0, 0, 0);
 	sys(__NR_fcntl, INIT_FD_STATUS, F_SETFD, FD_CLOEXEC, 0);
 	if (s->flags & INIT_INTERPOSED)
 		fail(INIT_AT_EXEC, sys6(__NR_execveat, s->interposer, (long)"", (long)argv,
@@ -362,15 +380,17 @@ static bool sweep(struct sweep *w)
 	return dir >= 0;
 }
 
-/* Reaps what is dead already; false: nothing is left. Orphans are ours before their parent can be
- * reaped, so that no living child means no living descendant. */
+/* false: no process is left. Orphans are ours before their parent can be reaped, so that no child
+ * means no descendant. Only a few of the dead are reaped: a step that forks without end has ever
+ * more. */
 static bool any_left(void)
 {
-	long pid;
-	do
-		pid = sys(__NR_wait4, -1, 0, WNOHANG | __WALL, 0);
-	while (pid > 0 || pid == -EINTR);
-	return pid != -ECHILD;
+	for (int i = 0; i < PASSES; i++) {
+		long pid = sys(__NR_wait4, -1, 0, WNOHANG | __WALL, 0);
+		if (pid <= 0)
+			return pid != -ECHILD;
+	}
+	return true;
 }
 
 /* First all are stopped, until a pass finds none that was missed: those that fork would be faster
@@ -378,7 +398,9 @@ static bool any_left(void)
 static void kill_children(struct sweep *w)
 {
 	/* looking at every process of the machine is dear, and most steps leave nothing behind */
-	while (any_left()) {
+	if (!any_left())
+		return;
+	for (;;) {
 		w->signal = SIGSTOP;
 		w->page = 0;
 		for (int i = 0; i < PASSES; i++)
@@ -388,7 +410,11 @@ static void kill_children(struct sweep *w)
 		if (!sweep(w))
 			return;
 		/* those that died leave us their children, so until there are none */
-		sys(__NR_wait4, -1, 0, __WALL, 0);
+		long pid = sys(__NR_wait4, -1, 0, __WALL, 0);
+		while (pid > 0)
+			pid = sys(__NR_wait4, -1, 0, WNOHANG | __WALL, 0);
+		if (pid == -ECHILD)
+			return;
 	}
 }
 

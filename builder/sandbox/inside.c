@@ -134,7 +134,7 @@ void close_fds(unsigned first, unsigned last)
 static int arrange(struct step *st)
 {
 	int from[INIT_FD_END] = {st->input,	st->out[1],   st->errs[1], st->spec,
-				 st->status[1], st->landlock, st->image,   nodes_end(st)};
+				 st->status[1], st->landlock, st->image,   listener_end(st)};
 	if (from[0] < 0)
 		from[0] = co_inroot_open(st->in, "/dev/null", O_RDWR, 0);
 	for (int i = 0; i < INIT_FD_END; i++)

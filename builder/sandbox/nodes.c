@@ -10,13 +10,11 @@
 #include <cooper/fs.h>
 #include <fcntl.h>
 #include <linux/seccomp.h>
-#include <poll.h>
+#include <seccomp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/fsuid.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -24,12 +22,6 @@
 
 #define CAP_MKNOD_BIT 27
 #define GROUPS	      64
-
-struct nodes {
-	int pair[2]; /* the listener comes through it */
-	int listener;
-	size_t size; /* of a notification */
-};
 
 /* One request: a process of the step wants a node. */
 struct request {
@@ -43,84 +35,7 @@ struct request {
 	uint64_t caps;
 };
 
-int nodes_open(struct step *st, struct co_err *err)
-{
-	struct seccomp_notif_sizes sizes;
-	if (syscall(SYS_seccomp, SECCOMP_GET_NOTIF_SIZES, 0, &sizes) < 0)
-		return 0;
-	struct nodes *n = co_xcalloc(1, sizeof(*n));
-	n->listener = -1;
-	n->size = sizes.seccomp_notif > sizeof(struct seccomp_notif) ? sizes.seccomp_notif
-								     : sizeof(struct seccomp_notif);
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, n->pair) < 0) {
-		free(n);
-		return co_fail_sys(err, "make a socket for the step's device nodes");
-	}
-	st->nodes = n;
-	return 0;
-}
-
-int nodes_end(const struct step *st)
-{
-	return st->nodes ? st->nodes->pair[1] : -1;
-}
-
-void nodes_close(struct step *st)
-{
-	struct nodes *n = st->nodes;
-	if (!n)
-		return;
-	co_close_fd(&n->pair[0]);
-	co_close_fd(&n->pair[1]);
-	co_close_fd(&n->listener);
-	free(n);
-	st->nodes = NULL;
-}
-
-size_t nodes_poll(struct step *st, struct pollfd *f)
-{
-	struct nodes *n = st->nodes;
-	if (!n)
-		return 0;
-	/* the step's own copy is with its first process by now */
-	co_close_fd(&n->pair[1]);
-	int fd = n->listener >= 0 ? n->listener : n->pair[0];
-	if (fd < 0)
-		return 0;
-	*f = (struct pollfd){fd, POLLIN, 0};
-	return 1;
-}
-
-static void take_listener(struct nodes *n)
-{
-	char byte;
-	union {
-		struct cmsghdr head;
-		char room[CMSG_SPACE(sizeof(int))];
-	} control = {0};
-	struct iovec part = {&byte, 1};
-	struct msghdr m = {.msg_iov = &part,
-			   .msg_iovlen = 1,
-			   .msg_control = &control,
-			   .msg_controllen = sizeof(control)};
-	ssize_t got = recvmsg(n->pair[0], &m, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-	if (got < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	const struct cmsghdr *c = got > 0 ? CMSG_FIRSTHDR(&m) : NULL;
-	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
-	    c->cmsg_len == CMSG_LEN(sizeof(int)))
-		memcpy(&n->listener, CMSG_DATA(c), sizeof(int));
-	co_close_fd(&n->pair[0]);
-}
-
 /* ---- who asks for what ---- */
-
-static int open_of(pid_t pid, const char *what, int flags)
-{
-	char path[64];
-	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, what);
-	return open(path, flags | O_CLOEXEC);
-}
 
 static int read_path(struct request *q, uint64_t address)
 {
@@ -231,33 +146,23 @@ static int make_in_child(const struct request *q)
 	return WIFEXITED(status) ? -WEXITSTATUS(status) : -EIO;
 }
 
-static void answer(struct nodes *n)
+bool node_asked(const struct seccomp_notif *n)
 {
-	auto_free struct seccomp_notif *req = co_xcalloc(1, n->size);
-	if (ioctl(n->listener, SECCOMP_IOCTL_NOTIF_RECV, req) < 0)
-		return;
-	struct request q = {.root = -1, .dir = -1};
-	int r = read_request(&q, req);
-	/* the process may have ended meanwhile, and its number be another's */
-	if (ioctl(n->listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &req->id) == 0) {
-		if (!r)
-			r = make_in_child(&q);
-		struct seccomp_notif_resp resp = {.id = req->id, .error = r};
-		(void)!ioctl(n->listener, SECCOMP_IOCTL_NOTIF_SEND, &resp);
-	}
-	co_close_fd(&q.root);
-	co_close_fd(&q.dir);
+	bool known = n->data.nr == SYS_mknodat;
+#if defined(SYS_mknod)
+	known |= n->data.nr == SYS_mknod;
+#endif
+	/* the filter asks for 64-bit programs only */
+	return known && n->data.arch == seccomp_arch_native();
 }
 
-void nodes_move(struct step *st, const struct pollfd *f)
+int node_answer(const struct seccomp_notif *n, bool (*valid)(void *ctx), void *ctx)
 {
-	struct nodes *n = st->nodes;
-	if (!f->revents)
-		return;
-	if (n->listener < 0)
-		take_listener(n);
-	else if (f->revents & POLLIN)
-		answer(n);
-	else
-		co_close_fd(&n->listener);
+	struct request q = {.root = -1, .dir = -1};
+	int r = read_request(&q, n);
+	if (!r)
+		r = valid(ctx) ? make_in_child(&q) : -ESRCH;
+	co_close_fd(&q.root);
+	co_close_fd(&q.dir);
+	return r;
 }

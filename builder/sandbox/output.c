@@ -132,12 +132,12 @@ int pump_run(struct pump *p, struct co_err *err)
 		struct pollfd f[4 + AGENTS_POLL] = {
 			{fds[0], POLLIN, 0}, {fds[1], POLLIN, 0}, {fds[2], POLLIN, 0}};
 		watch_clock(p, end);
-		size_t n = 3 + agents_poll(st, f + 3), nodes = nodes_poll(st, f + n);
-		if (poll(f, n + nodes, tick(end)) <= 0)
+		size_t n = 3 + agents_poll(st, f + 3), calls = listener_poll(st, f + n);
+		if (poll(f, n + calls, tick(end)) <= 0)
 			continue;
 		agents_move(st);
-		if (nodes)
-			nodes_move(st, f + n);
+		if (calls)
+			listener_move(st, f + n);
 		for (int i = 0; i < 2; i++)
 			if (f[i].revents && !move_some(p, fds[i], i + 1, &total))
 				fds[i] = -1;

@@ -37,9 +37,18 @@ struct filter {
 };
 /* Refuses internet sockets altogether: for sandboxes that have no network of their own to give. */
 void filter_offline(struct filter *f);
-/* own_net: packet sockets see the step's own network only. compat: the image's programs are 32-bit
- * ones on a 64-bit machine. nodes: making a device is handed to a listener. */
-int seccomp_build(struct filter *out, bool own_net, bool compat, bool nodes, struct co_err *err);
+enum {
+	FILTER_OWN_NET = 1, /* packet sockets see the step's own network only */
+	FILTER_COMPAT = 2,  /* the image's programs are 32-bit ones on a 64-bit machine */
+	FILTER_NODES = 4,   /* making a device is handed to a listener */
+	FILTER_TELL = 8	    /* a listener hears of what is refused */
+};
+int seccomp_build(struct filter *out, unsigned flags, struct co_err *err);
+/* The listener hears of connections too: for a step whose network is empty. */
+void filter_addresses(struct filter *f);
+/* How an attempt at a call of the list is reported; NULL: not on the list, or not reported. */
+const char *refused_what(const char *call);
+bool family_told(uint64_t family);
 
 /* A ruleset that keeps a step away from abstract sockets (and, where has_fs is set later, files) of
  * this machine: descriptor, or -1 where this kernel has no such thing. */
@@ -136,11 +145,12 @@ struct step {
 	const struct co_run *run;
 	struct limits limits;
 	struct stubs stubs;
-	struct agents *agents; /* owned, NULL: none */
-	struct nodes *nodes;   /* owned, NULL: none */
-	char *resolv;	       /* owned; text for /etc/resolv.conf, NULL: none here */
-	char *hosts;	       /* owned */
-	int image;	       /* borrowed */
+	struct agents *agents;	   /* owned, NULL: none */
+	struct listener *listener; /* owned, NULL: none */
+	struct attempts *attempts; /* owned, NULL: none */
+	char *resolv;		   /* owned; text for /etc/resolv.conf, NULL: none here */
+	char *hosts;		   /* owned */
+	int image;		   /* borrowed */
 	int spec;
 	int landlock;
 	int out[2], errs[2], status[2], input;
@@ -192,13 +202,48 @@ size_t agents_poll(struct step *st, struct pollfd *f);
 void agents_move(struct step *st);
 void agents_close(struct step *st);
 
-/* nodes.c: devices that a step in a user namespace makes. Nothing happens where the kernel cannot
- * tell about system calls. */
-int nodes_open(struct step *st, struct co_err *err);
-int nodes_end(const struct step *st);		      /* the step's descriptor, -1: none */
-size_t nodes_poll(struct step *st, struct pollfd *f); /* 0 or 1 filled in */
-void nodes_move(struct step *st, const struct pollfd *f);
-void nodes_close(struct step *st);
+/* ---- what the step's filter hands to the builder ---- */
+
+struct seccomp_notif;
+/* Nothing happens where the kernel cannot tell about system calls. */
+int listener_open(struct step *st, struct co_err *err);
+/* Do kernel and library know such filters at all? */
+bool listener_may_tell(void);
+/* Does this kernel let a call go on that it told of (Linux 5.5)? */
+bool listener_may_continue(void);
+int listener_end(const struct step *st);		 /* the step's descriptor, -1: none */
+size_t listener_poll(struct step *st, struct pollfd *f); /* 0 or 1 filled in */
+void listener_move(struct step *st, const struct pollfd *f);
+void listener_close(struct step *st);
+/* A file of /proc/PID; descriptor or -1 with errno. */
+int open_of(pid_t pid, const char *what, int flags);
+
+/* nodes.c: devices that a step in a user namespace makes. */
+bool node_asked(const struct seccomp_notif *n);
+/* Does what is asked, if valid() says that the asker is still there: 0 or a negative errno. */
+int node_answer(const struct seccomp_notif *n, bool (*valid)(void *ctx), void *ctx);
+
+/* attempts.c: what the step tried and was refused. It is kept until the end, so that what is the
+ * same comes out once; all of it is bounded. */
+#define ATTEMPT_ARGS 1024
+struct attempt {
+	const char *what;	     /* static */
+	const char *call;	     /* of the system call */
+	const char *binary, *detail; /* or NULL */
+	const char *args;	     /* each with a NUL behind it */
+	size_t args_len;
+	bool args_cut;
+	uint64_t count;
+};
+/* How an attempt at a call is reported; NULL: it is not. */
+const char *attempt_what(const char *call, const uint64_t *args);
+void attempt_add(struct step *st, const struct attempt *a);
+/* The same, when nobody looked at who it was. */
+void attempt_count(struct step *st, uint64_t n);
+/* Takes in what the interposers of a guest noted. */
+void attempts_read(struct step *st, const void *session);
+/* Tells all of them and forgets them. */
+void attempts_tell(struct step *st);
 
 /* ---- afterwards ---- */
 

@@ -15,6 +15,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/personality.h>
+#include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -29,33 +30,101 @@
 #define ARM_JUMP 0
 #endif
 
-static const char *const refused[] = {
+/* what: how an attempt is reported (docs/events.md). NULL: it is not, because ordinary programs and
+ * libraries try it and do without. */
+static const struct refused {
+	const char *call, *what;
+} refused[] = {
 	/* mounts and namespaces */
-	"mount", "umount", "umount2", "pivot_root", "fsopen", "fsconfig", "fsmount", "fspick",
-	"move_mount", "open_tree", "mount_setattr", "setns", "unshare",
+	{"mount", "mount"},
+	{"umount", "mount"},
+	{"umount2", "mount"},
+	{"pivot_root", "mount"},
+	{"fsopen", "mount"},
+	{"fsconfig", "mount"},
+	{"fsmount", "mount"},
+	{"fspick", "mount"},
+	{"move_mount", "mount"},
+	{"open_tree", "mount"},
+	{"mount_setattr", "mount"},
+	{"setns", "namespace"},
+	{"unshare", "namespace"},
 	/* keyrings are not namespaced */
-	"keyctl", "add_key", "request_key",
+	{"keyctl", "keyring"},
+	{"add_key", "keyring"},
+	{"request_key", "keyring"},
 	/* kernel surface with a record */
-	"bpf", "perf_event_open", "userfaultfd", "io_uring_setup", "io_uring_enter",
-	"io_uring_register", "fanotify_init", "lookup_dcookie", "vm86", "vm86old",
+	{"bpf", "bpf"},
+	{"perf_event_open", "perf"},
+	{"userfaultfd", "userfaultfd"},
+	{"io_uring_setup", NULL},
+	{"io_uring_enter", NULL},
+	{"io_uring_register", NULL},
+	{"fanotify_init", "fanotify"},
+	{"lookup_dcookie", NULL},
+	{"vm86", NULL},
+	{"vm86old", NULL},
 	/* past the mount namespace */
-	"open_by_handle_at",
+	{"open_by_handle_at", "file-handle"},
 	/* into other processes */
-	"kcmp", "pidfd_getfd", "process_madvise", "move_pages", "migrate_pages",
+	{"kcmp", NULL},
+	{"pidfd_getfd", "ptrace"},
+	{"process_madvise", NULL},
+	{"move_pages", NULL},
+	{"migrate_pages", NULL},
 	/* the machine */
-	"kexec_load", "kexec_file_load", "reboot", "init_module", "finit_module", "delete_module",
-	"create_module", "get_kernel_syms", "query_module", "swapon", "swapoff", "acct", "quotactl",
-	"quotactl_fd", "nfsservctl", "syslog", "vhangup", "settimeofday", "stime", "clock_settime",
-	"clock_settime64", "clock_adjtime", "clock_adjtime64", "iopl", "ioperm", "uselib",
-	"_sysctl", "sysfs", "ustat"};
+	{"kexec_load", "kexec"},
+	{"kexec_file_load", "kexec"},
+	{"reboot", "reboot"},
+	{"init_module", "module"},
+	{"finit_module", "module"},
+	{"delete_module", "module"},
+	{"create_module", "module"},
+	{"get_kernel_syms", NULL},
+	{"query_module", NULL},
+	{"swapon", "swap"},
+	{"swapoff", "swap"},
+	{"acct", "accounting"},
+	{"quotactl", NULL},
+	{"quotactl_fd", NULL},
+	{"nfsservctl", NULL},
+	{"syslog", "kernel-log"},
+	{"vhangup", NULL},
+	{"settimeofday", "clock"},
+	{"stime", "clock"},
+	{"clock_settime", "clock"},
+	{"clock_settime64", "clock"},
+	{"clock_adjtime", NULL},
+	{"clock_adjtime64", NULL},
+	{"iopl", "ports"},
+	{"ioperm", "ports"},
+	{"uselib", NULL},
+	{"_sysctl", NULL},
+	{"sysfs", NULL},
+	{"ustat", NULL}};
 
-static int refuse_names(scmp_filter_ctx c)
+const char *refused_what(const char *call)
+{
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
+		if (!strcmp(refused[i].call, call))
+			return refused[i].what;
+	return NULL;
+}
+
+/* How a call is refused whose attempt is worth telling. */
+static uint32_t told(unsigned flags, uint32_t error)
+{
+	return flags & FILTER_TELL ? SCMP_ACT_NOTIFY : SCMP_ACT_ERRNO(error);
+}
+
+static int refuse_names(scmp_filter_ctx c, unsigned flags)
 {
 	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
-		int nr = seccomp_syscall_resolve_name(refused[i]);
+		int nr = seccomp_syscall_resolve_name(refused[i].call);
 		if (nr == __NR_SCMP_ERROR)
 			continue;
-		int r = seccomp_rule_add(c, SCMP_ACT_ERRNO(EPERM), nr, 0);
+		uint32_t action = refused[i].what ? told(flags, EPERM) : SCMP_ACT_ERRNO(EPERM);
+		int r = seccomp_rule_add(c, action, nr, 0);
 		if (r < 0 && r != -EDOM && r != -EEXIST)
 			return r;
 	}
@@ -63,17 +132,17 @@ static int refuse_names(scmp_filter_ctx c)
 	return seccomp_rule_add(c, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
 }
 
-static int refuse_bits(scmp_filter_ctx c)
+static int refuse_bits(scmp_filter_ctx c, unsigned flags)
 {
 	static const uint64_t bits[] = {CLONE_NEWNS,   CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC,
 					CLONE_NEWUSER, CLONE_NEWPID,	CLONE_NEWNET};
 	int r = 0;
 	for (size_t i = 0; r == 0 && i < sizeof(bits) / sizeof(bits[0]); i++)
-		r = seccomp_rule_add(c, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone), 1,
+		r = seccomp_rule_add(c, told(flags, EPERM), SCMP_SYS(clone), 1,
 				     SCMP_A0(SCMP_CMP_MASKED_EQ, bits[i], bits[i]));
 	/* typing into a terminal that is not ours */
 	if (!r)
-		r = seccomp_rule_add(c, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(ioctl), 1,
+		r = seccomp_rule_add(c, told(flags, EPERM), SCMP_SYS(ioctl), 1,
 				     SCMP_A1(SCMP_CMP_MASKED_EQ, 0xffffffffu, TIOCSTI));
 	if (!r)
 		r = seccomp_rule_add(c, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(ioctl), 1,
@@ -81,29 +150,54 @@ static int refuse_bits(scmp_filter_ctx c)
 	return r;
 }
 
+/* Families that reach the kernel's or the machine's insides; others are asked for by programs that
+ * only want to know what there is. */
+bool family_told(uint64_t family)
+{
+	return family == AF_ALG || family == AF_PACKET || family == AF_VSOCK;
+}
+
 /* Local, internet and netlink sockets are left; packet sockets only see a network of one's own. */
-static int refuse_sockets(scmp_filter_ctx c, bool own_net)
+static int refuse_sockets(scmp_filter_ctx c, unsigned flags)
 {
 	static const int wanted[] = {AF_UNSPEC, AF_UNIX, AF_INET, AF_INET6, AF_NETLINK};
 	int r = 0;
 	for (int family = 0; r == 0 && family <= AF_PACKET; family++) {
-		bool keep = family == AF_PACKET && own_net;
+		bool keep = family == AF_PACKET && flags & FILTER_OWN_NET;
 		for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
 			keep |= wanted[i] == family;
+		uint32_t action = family_told((uint64_t)family) ? told(flags, EAFNOSUPPORT)
+								: SCMP_ACT_ERRNO(EAFNOSUPPORT);
 		if (!keep)
 			r = seccomp_rule_add(
-				c, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 1,
+				c, action, SCMP_SYS(socket), 1,
 				SCMP_A0(SCMP_CMP_MASKED_EQ, 0xffffffffu, (uint64_t)family));
 	}
+	/* some of these are told; a rule for each would make the filter much longer */
 	return r ? r
-		 : seccomp_rule_add(c, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 1,
+		 : seccomp_rule_add(c, told(flags, EAFNOSUPPORT), SCMP_SYS(socket), 1,
 				    SCMP_A0(SCMP_CMP_GT, AF_PACKET));
+}
+
+/* Into the step's first process: the kernel would refuse it too, but tell nobody. Others are the
+ * step's own. */
+static int report_ptrace(scmp_filter_ctx c)
+{
+	static const uint64_t requests[] = {PTRACE_ATTACH, PTRACE_SEIZE};
+	const struct scmp_arg_cmp first = SCMP_A0(SCMP_CMP_EQ, 1), pid = SCMP_A1(SCMP_CMP_EQ, 1);
+	int r = 0;
+	for (size_t i = 0; r == 0 && i < 2; i++)
+		r = seccomp_rule_add(c, SCMP_ACT_NOTIFY, SCMP_SYS(ptrace), 2,
+				     SCMP_A0(SCMP_CMP_EQ, requests[i]), pid);
+	if (!r)
+		r = seccomp_rule_add(c, SCMP_ACT_NOTIFY, SCMP_SYS(process_vm_readv), 1, first);
+	return r ? r : seccomp_rule_add(c, SCMP_ACT_NOTIFY, SCMP_SYS(process_vm_writev), 1, first);
 }
 
 /* The second, 32-bit face of a 64-bit processor: the same calls under other numbers. Its programs
  * make sockets through one multiplexed call whose family is behind a pointer, so it is all or
- * nothing: they get it only in an image that is 32-bit itself. */
-static int add_narrow(scmp_filter_ctx c, uint32_t arch, bool compat)
+ * nothing: they get it only in an image that is 32-bit itself, and nobody is told. */
+static int add_narrow(scmp_filter_ctx c, uint32_t arch, unsigned flags)
 {
 	scmp_filter_ctx narrow = seccomp_init(SCMP_ACT_ALLOW);
 	if (!narrow)
@@ -112,11 +206,11 @@ static int add_narrow(scmp_filter_ctx c, uint32_t arch, bool compat)
 	if (!r)
 		r = seccomp_arch_add(narrow, arch);
 	if (!r)
-		r = refuse_names(narrow);
+		r = refuse_names(narrow, flags);
 	if (!r)
-		r = refuse_bits(narrow);
-	if (!r && !compat)
-		r = refuse_sockets(narrow, false);
+		r = refuse_bits(narrow, flags);
+	if (!r && !(flags & FILTER_COMPAT))
+		r = refuse_sockets(narrow, 0);
 	if (!r)
 		r = seccomp_attr_set(narrow, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ERRNO(ENOSYS));
 	if (!r)
@@ -143,24 +237,25 @@ static int report_nodes(scmp_filter_ctx c)
 	return r == -EOPNOTSUPP ? 0 : r;
 }
 
-static int fill(scmp_filter_ctx c, bool own_net, bool compat, bool nodes)
+static int fill(scmp_filter_ctx c, unsigned flags)
 {
 	int r = seccomp_attr_set(c, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ERRNO(ENOSYS));
 	if (!r)
-		r = refuse_names(c);
+		r = refuse_names(c, flags);
 	if (!r)
-		r = refuse_bits(c);
+		r = refuse_bits(c, flags);
 	if (!r)
-		r = refuse_sockets(c, own_net);
-	if (!r && nodes)
+		r = refuse_sockets(c, flags);
+	if (!r && flags & FILTER_NODES)
 		r = report_nodes(c);
+	if (!r && flags & FILTER_TELL)
+		r = report_ptrace(c);
 #if defined(__x86_64__)
 	if (!r)
-		r = add_narrow(c, SCMP_ARCH_X86, compat);
+		r = add_narrow(c, SCMP_ARCH_X86, flags);
 #elif defined(__aarch64__)
 	if (!r)
-		r = add_narrow(c, SCMP_ARCH_ARM, true);
-	(void)compat;
+		r = add_narrow(c, SCMP_ARCH_ARM, flags | FILTER_COMPAT);
 #endif
 	if (!r)
 		seccomp_attr_set(c, SCMP_FLTATR_CTL_OPTIMIZE, 2);
@@ -203,15 +298,23 @@ static int export(scmp_filter_ctx c, struct filter *out)
 	return 0;
 }
 
-int seccomp_build(struct filter *out, bool own_net, bool compat, bool nodes, struct co_err *err)
+int seccomp_build(struct filter *out, unsigned flags, struct co_err *err)
 {
 	scmp_filter_ctx c = seccomp_init(SCMP_ACT_ALLOW);
-	int r = c ? fill(c, own_net, compat, nodes) : -ENOMEM;
+	int r = c ? fill(c, flags) : -ENOMEM;
 	if (!r && export(c, out) < 0)
 		r = -EIO;
 	if (c)
 		seccomp_release(c);
 	return r ? co_fail(err, CO_E_SANDBOX, "build the seccomp filter: %s", strerror(-r)) : 0;
+}
+
+static void put_in_front(struct filter *f, const struct sock_filter *code, size_t k)
+{
+	f->insns = co_xrealloc(f->insns, f->n + k, sizeof(*f->insns));
+	memmove(f->insns + k, f->insns, f->n * sizeof(*f->insns));
+	memcpy(f->insns, code, k * sizeof(*code));
+	f->n += k;
 }
 
 void filter_offline(struct filter *f)
@@ -225,10 +328,31 @@ void filter_offline(struct filter *f)
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_NETLINK, 0, 1),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EAFNOSUPPORT),
 	};
-	size_t k = sizeof(code) / sizeof(code[0]);
-	f->insns = co_xrealloc(f->insns, f->n + k, sizeof(*f->insns));
-	memmove(f->insns + k, f->insns, f->n * sizeof(*f->insns));
-	memcpy(f->insns, code, sizeof(code));
-	f->n += k;
+	put_in_front(f, code, sizeof(code) / sizeof(code[0]));
 	f->offline = true;
+}
+
+#if defined(__x86_64__)
+#define THIS_ARCH SCMP_ARCH_X86_64
+#else
+#define THIS_ARCH SCMP_ARCH_AARCH64
+#endif
+/* The low half of a 64-bit argument, on our (little-endian) processors. */
+#define ARG(i) ((uint32_t)(offsetof(struct seccomp_data, args) + 8 * (size_t)(i)))
+
+void filter_addresses(struct filter *f)
+{
+	const struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, THIS_ARCH, 0, 8),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_connect, 5, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_sendto, 0, 5),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, ARG(4)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 2),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, ARG(4) + 4),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 0),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF | FILTER_HARMLESS),
+	};
+	put_in_front(f, code, sizeof(code) / sizeof(code[0]));
 }

@@ -124,17 +124,32 @@ static int guest_orders(struct step *st, const struct filter *f, uint32_t flags,
 	return 0;
 }
 
+static int make_filter(struct filter *f, enum co_place place, bool own_net, bool compat,
+		       struct co_err *err)
+{
+	unsigned flags = (own_net ? FILTER_OWN_NET : 0) | (compat ? FILTER_COMPAT : 0);
+	if (place != CO_PLACE_SINGLE && listener_may_tell())
+		flags |= FILTER_TELL;
+	/* a 32-bit program's numbers are others */
+	if (place == CO_PLACE_RANGE && !compat)
+		flags |= FILTER_NODES;
+	int r = seccomp_build(f, flags, err);
+	if (!r && own_net && flags & FILTER_TELL && listener_may_continue())
+		filter_addresses(f);
+	return r;
+}
+
 static int prepare(struct step *st, struct userns *u, struct co_err *err)
 {
 	const struct co_run *run = st->run;
 	bool own_net = run->net == CO_NET_NONE;
 	bool compat = lookup_is_32bit(st->root->fd, run);
 	struct filter *f = &u->filter[own_net][compat];
-	/* a 32-bit program's numbers are others */
-	bool nodes = st->s->place == CO_PLACE_RANGE && !run->insecure && !compat;
-	int r = run->insecure || f->insns ? 0 : seccomp_build(f, own_net, compat, nodes, err);
-	if (!r && nodes)
-		r = nodes_open(st, err);
+	/* with an interposer it is the one who sees */
+	bool tell = !run->insecure && st->s->place != CO_PLACE_SINGLE;
+	int r = run->insecure || f->insns ? 0 : make_filter(f, st->s->place, own_net, compat, err);
+	if (!r && tell)
+		r = listener_open(st, err);
 	if (!r)
 		r = step_pipes(st, err);
 	if (!r)
@@ -151,7 +166,8 @@ static int prepare(struct step *st, struct userns *u, struct co_err *err)
 	u->grouped = true;
 	limits_open(&st->limits, &u->group, run);
 	uint32_t flags = (u->setgroups ? INIT_SETGROUPS : 0) |
-			 (st->landlock >= 0 ? INIT_LANDLOCK : 0) | (st->nodes ? INIT_NODES : 0);
+			 (st->landlock >= 0 ? INIT_LANDLOCK : 0) |
+			 (st->listener ? INIT_LISTENER : 0);
 	if (st->guest)
 		return guest_orders(st, run->insecure ? NULL : f, flags, err);
 	st->spec = spec_make(run, run->insecure ? NULL : f, &st->limits, flags,
@@ -250,7 +266,7 @@ void step_close(struct step *st)
 	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
 		co_close_fd(fds[i]);
 	agents_close(st);
-	nodes_close(st);
+	listener_close(st);
 	free(st->resolv);
 	free(st->hosts);
 }
@@ -297,13 +313,17 @@ static int userns_run(struct co_sandbox *s, const struct co_root *root, const st
 	int r = 0;
 	if (u->interposer >= 0 && root->owners) {
 		st.guest = &g;
-		r = guest_open(&g, &st, u->interposer, CO_IP_IDS, err);
+		r = guest_open(&g, &st, u->interposer,
+			       CO_IP_IDS | (run->net == CO_NET_NONE ? CO_IP_OFFLINE : 0), err);
 	}
 	if (!r)
 		r = prepare(&st, u, err);
 	if (!r)
 		r = go(&st, &res, err);
+	if (g.session)
+		attempts_read(&st, g.session);
 	guest_close(&g);
+	attempts_tell(&st);
 	stubs_remove(&st.stubs, root->fd);
 	limits_close(&st.limits, &res);
 	step_close(&st);

@@ -18,9 +18,10 @@
 	X(TRANSFER, "transfer")	      /* name: what, dir, done/total bytes, finished */            \
 	X(NOTE, "note")		      /* text: one line of information */                          \
 	X(CACHE, "cache") /* a step is not cached: step, name, text: why, ok: the user asked */    \
-	X(WARNING, "warning")	    /* text, rule, pos/file */                                     \
-	X(POLICY, "policy")	    /* text, rule, pos/file: a gate's finding */                   \
-	X(RESULT, "result")	    /* name: kind ("manifest","config","tag",…), text: value */  \
+	X(WARNING, "warning") /* text, rule, pos/file */                                           \
+	X(POLICY, "policy")   /* text, rule, pos/file: a gate's finding */                         \
+	X(ATTEMPT, "attempt") /* a sandbox refused something: step, name: what, and see below */   \
+	X(RESULT, "result")   /* name: kind ("manifest","config","tag",…), text: value */        \
 	X(BUILD_DONE, "build-done") /* ok, elapsed_ns */
 
 enum co_event_kind {
@@ -50,6 +51,15 @@ struct co_event {
 	bool brief; /* STEP_START: its end follows at once, a view may wait for it */
 	int fd;
 	int64_t elapsed_ns;
+	/* Of an attempt, beside name (what, "mount"; "more": done further ones are not told), rule
+	 * (the system call), text (address, path or process, or NULL) and done (how often exactly
+	 * this): */
+	const char *binary; /* path inside the root, or NULL */
+	const char *args;   /* its arguments, each with a NUL behind it */
+	size_t args_len;
+	bool args_cut; /* there was more of them */
+	/* total: on the first of those that have name and binary in common, how often all of them
+	 * happened; else 0. So a view that shows only events with a total shows each once. */
 };
 
 struct co_bus {

@@ -30,7 +30,8 @@ enum {			/* struct co_ip_session.flags */
        CO_IP_PATHS = 1, /* names are resolved below root and its mounts */
        CO_IP_IDS = 2,	/* ids, owners and modes are virtual, kept in the ownership table */
        CO_IP_NO_PIDFD_EXE = 4,
-       CO_IP_TRAP_ONLY = 8 /* every call by its trap: nothing of the guest is patched */
+       CO_IP_TRAP_ONLY = 8, /* every call by its trap: nothing of the guest is patched */
+       CO_IP_OFFLINE = 16   /* the step has no network: what asks for one is noted */
 };
 enum {		       /* descriptors, relative to fd_base; mounts follow */
        CO_IPF_ROOT,    /* O_PATH directory; with CO_IP_PATHS */
@@ -77,3 +78,26 @@ struct co_ip_session {
 	uint32_t n_mounts;
 	struct co_ip_mount mounts[CO_IP_MOUNTS];
 };
+
+/* What interposers note of calls that are refused: a list in the session's last quarter that fills
+ * once. A slot is taken with an addition to `next`, and a process that is killed while it writes
+ * leaves `state` below CO_IPA_READY. The step can write anything here: the reader takes a copy and
+ * believes no length in it. */
+#define CO_IP_ATTEMPTS	  256
+#define CO_IP_ATTEMPTS_AT (CO_IP_SESSION_SIZE / 4 * 3)
+enum { CO_IPA_FREE, CO_IPA_WRITING, CO_IPA_READY };
+struct co_ip_attempt {
+	uint32_t state, count;
+	uint64_t hash; /* of all that follows; equal ones are counted */
+	int32_t nr;
+	uint32_t args_len; /* bytes of args; more than there are: cut */
+	uint64_t arg[2];
+	char binary[512], detail[256];
+	char args[1024]; /* each with a NUL behind it */
+};
+struct co_ip_attempts {
+	uint32_t next; /* slots taken, and attempts for which there was none */
+	uint32_t pad[15];
+	struct co_ip_attempt items[CO_IP_ATTEMPTS];
+};
+_Static_assert(sizeof(struct co_ip_attempts) <= CO_IP_SESSION_SIZE / 4, "fits");

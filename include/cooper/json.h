@@ -34,3 +34,6 @@ int64_t co_json_int(const json_t *object, const char *key, int64_t fallback);
 /* A string value; invalid UTF-8 bytes become U+FFFD as Go does. */
 json_t *co_json_string(const char *s);
 json_t *co_json_string_array(const char *const *list, size_t n);
+struct co_event;
+/* Adds what an attempt (event.h) says to an object, as docs/events.md has it. */
+void co_json_attempt(json_t *object, const struct co_event *ev);

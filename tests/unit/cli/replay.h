@@ -22,6 +22,27 @@ static inline enum co_event_dir dir_of(const char *name)
 	return CO_DIR_NONE;
 }
 
+/* What the JSON form calls otherwise. Recordings have each program's attempts once: they are all.
+ */
+static inline void attempt_of(struct co_event *ev, const json_t *j, struct co_buf *args)
+{
+	const json_t *detail = json_object_get(j, "detail"),
+		     *list = json_object_get(j, "arguments");
+	ev->name = co_json_str(j, "what");
+	ev->rule = co_json_str(j, "call");
+	ev->text = json_string_value(detail);
+	ev->len = json_string_length(detail);
+	ev->binary = co_json_str(j, "binary");
+	ev->done = ev->total = (uint64_t)co_json_int(j, "count", 0);
+	ev->args_cut = json_is_true(json_object_get(j, "arguments_cut"));
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const char *s = json_string_value(json_array_get(list, i));
+		co_buf_add(args, s, strlen(s) + 1);
+	}
+	ev->args = args->data;
+	ev->args_len = args->len;
+}
+
 static inline struct co_event event_of(const json_t *j)
 {
 	const json_t *text = json_object_get(j, "text");
@@ -62,6 +83,9 @@ static inline void replay(const char *path, const struct renderer_ops *ops, void
 			fail_msg("%s", err.msg);
 		auto_json line = j;
 		struct co_event ev = event_of(line);
+		auto_buf args = CO_BUF_INIT(CO_BUF_SMALL);
+		if (ev.kind == CO_EV_ATTEMPT)
+			attempt_of(&ev, line, &args);
 		if (ev.kind == CO_EV_COUNT)
 			fail_msg("%s: unknown event", path);
 		ops->event(self, &ev);

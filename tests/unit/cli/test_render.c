@@ -6,7 +6,8 @@
 #include "screen.h"
 #include <stdio.h>
 
-static const char *const recorded[] = {"build", "parallel", "failed", "hostile", "pull", NULL};
+static const char *const recorded[] = {"build", "parallel", "failed", "hostile",
+				       "pull",	"attempts", NULL};
 
 struct memory {
 	FILE *f;

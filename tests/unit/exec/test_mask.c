@@ -48,8 +48,40 @@ static void test_every_cut(void **state)
 		}
 }
 
+static void keep(void *ctx, const struct co_event *ev)
+{
+	co_buf_addf(ctx, "%s|%s|", ev->binary, ev->text);
+	for (size_t at = 0; at < ev->args_len; at += strlen(ev->args + at) + 1)
+		co_buf_addf(ctx, "%s,", ev->args + at);
+}
+
+/* Command lines and paths of what a sandbox refused; one that was cut may end within a secret. */
+static void test_attempts(void **state)
+{
+	(void)state;
+	static const char *const secrets[] = {"hunter2hunter2"};
+	static const char args[] = "mount\0pass=hunter2hunter2\0\0-h\0hunter2h";
+	auto_buf out = CO_BUF_INIT(CO_BUF_SMALL);
+	struct co_bus below = {keep, &out};
+	struct mask_bus m = {.secrets = secrets, .n_secrets = 1};
+	struct co_bus *bus = mask_bus_init(&m, &below);
+	struct co_event ev = {.kind = CO_EV_ATTEMPT,
+			      .binary = "/bin/hunter2hunter2",
+			      .text = "/x/hunter2hunter2/y",
+			      .args = args,
+			      .args_len = sizeof(args)};
+	co_emit(bus, ev);
+	assert_string_equal(co_buf_str(&out), "/bin/****|/x/****/y|mount,pass=****,,-h,hunter2h,");
+	co_buf_clear(&out);
+	ev.args_cut = true;
+	co_emit(bus, ev);
+	assert_string_equal(co_buf_str(&out), "/bin/****|/x/****/y|mount,pass=****,,-h,****,");
+	mask_bus_end(&m);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_cut)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_cut),
+					   cmocka_unit_test(test_attempts)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
