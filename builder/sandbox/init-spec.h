@@ -21,7 +21,7 @@ enum init_flags {
 	INIT_NO_NEW_PRIVS = 1, /* before the seccomp filter; needed where we are not root */
 	INIT_LANDLOCK = 2,     /* INIT_FD_LANDLOCK holds a ruleset */
 	INIT_SETGROUPS = 4,    /* allowed here */
-	INIT_KEEP_IDS = 8,     /* ids and capabilities stay as they are */
+	INIT_KEEP_IDS = 8,     /* ids stay as they are; no capability does */
 	INIT_REAPER = 16,      /* no pid namespace: kill what the step leaves behind */
 	INIT_LISTENER = 64,    /* the filter's listener goes into INIT_FD_LISTENER */
 	INIT_INTERPOSED = 32,  /* execute the descriptor `interposer`, not `program` */

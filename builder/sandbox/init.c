@@ -209,6 +209,24 @@ static void set_ids(struct init_spec *s)
 	need(sys(__NR_capset, (long)&head, (long)data, 0, 0), INIT_AT_CAPS);
 }
 
+static void drop_all_caps(void)
+{
+	struct __user_cap_header_struct head = {_LINUX_CAPABILITY_VERSION_3, 0};
+	struct __user_cap_data_struct data[2] = {{0}};
+	sys(__NR_capset, (long)&head, (long)data, 0, 0);
+}
+
+/* Ids that are virtual need nothing of a real root's: CAP_PERFMON and CAP_SYS_ADMIN read other
+ * processes' environment, whatever Landlock says. */
+static void lose_caps(void)
+{
+	for (int cap = 0; cap < 64; cap++)
+		if (sys6(__NR_prctl, PR_CAPBSET_DROP, cap, 0, 0, 0, 0) < 0)
+			break;
+	sys6(__NR_prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0, 0);
+	drop_all_caps();
+}
+
 static _Noreturn void command(struct init_spec *s)
 {
 	char **argv = pointers(s, s->argv), **env = pointers(s, s->env);
@@ -217,7 +235,9 @@ static _Noreturn void command(struct init_spec *s)
 	sys(__NR_umask, 022, 0, 0, 0);
 	set_limits(s);
 	load_filter(s);
-	if (!(s->flags & INIT_KEEP_IDS))
+	if (s->flags & INIT_KEEP_IDS)
+		lose_caps();
+	else
 		set_ids(s);
 	sys(__NR_close, INIT_FD_SPEC, 0, 0, 0);
 	sys(__NR_close, INIT_FD_LANDLOCK, 0, 0, 0);
@@ -452,13 +472,6 @@ static void reap(const struct init_spec *s, struct sweep *w, long command_pid, b
 		if (pid <= 0)
 			return;
 	}
-}
-
-static void drop_all_caps(void)
-{
-	struct __user_cap_header_struct head = {_LINUX_CAPABILITY_VERSION_3, 0};
-	struct __user_cap_data_struct data[2] = {{0}};
-	sys(__NR_capset, (long)&head, (long)data, 0, 0);
 }
 
 static bool builder_is_gone(void)
