@@ -76,32 +76,50 @@ int co_owntab_fd(const struct co_owntab *t)
 }
 
 static int key_from_stat(int dirfd, const char *name, int flags, struct owntab_key *key,
-			 uint64_t *nlink)
+			 struct stat *st)
 {
-	struct stat st;
-	if (fstatat(dirfd, name, &st, flags) < 0)
+	if (fstatat(dirfd, name, st, flags) < 0)
 		return -1;
-	*key = (struct owntab_key){owntab_dev(major(st.st_dev), minor(st.st_dev)), st.st_ino, 0};
-	if (nlink)
-		*nlink = st.st_nlink;
+	*key = (struct owntab_key){owntab_dev(major(st->st_dev), minor(st->st_dev)), st->st_ino, 0};
 	return 0;
 }
 
-int co_owntab_key(int dirfd, const char *name, struct owntab_key *key, uint64_t *nlink)
+int co_owntab_stat(int dirfd, const char *name, struct owntab_key *key, struct stat *st)
 {
 	struct statx x;
 	int flags = AT_SYMLINK_NOFOLLOW | (*name ? 0 : AT_EMPTY_PATH);
 	if (statx(dirfd, name, flags, STATX_BASIC_STATS | STATX_BTIME, &x) < 0) {
 		/* EPERM: a seccomp profile older than the call */
 		return errno == ENOSYS || errno == EPERM
-			       ? key_from_stat(dirfd, name, flags, key, nlink)
+			       ? key_from_stat(dirfd, name, flags, key, st)
 			       : -1;
 	}
 	*key = (struct owntab_key){owntab_dev(x.stx_dev_major, x.stx_dev_minor), x.stx_ino, 0};
 	if (x.stx_mask & STATX_BTIME)
 		key->birth = (uint64_t)x.stx_btime.tv_sec * 1000000000u + x.stx_btime.tv_nsec;
+	*st = (struct stat){.st_dev = makedev(x.stx_dev_major, x.stx_dev_minor),
+			    .st_ino = x.stx_ino,
+			    .st_mode = x.stx_mode,
+			    .st_nlink = x.stx_nlink,
+			    .st_uid = x.stx_uid,
+			    .st_gid = x.stx_gid,
+			    .st_rdev = makedev(x.stx_rdev_major, x.stx_rdev_minor),
+			    .st_size = (off_t)x.stx_size,
+			    .st_blksize = x.stx_blksize,
+			    .st_blocks = (blkcnt_t)x.stx_blocks,
+			    .st_mtim = {x.stx_mtime.tv_sec, x.stx_mtime.tv_nsec},
+			    .st_ctim = {x.stx_ctime.tv_sec, x.stx_ctime.tv_nsec},
+			    .st_atim = {x.stx_atime.tv_sec, x.stx_atime.tv_nsec}};
+	return 0;
+}
+
+int co_owntab_key(int dirfd, const char *name, struct owntab_key *key, uint64_t *nlink)
+{
+	struct stat st;
+	if (co_owntab_stat(dirfd, name, key, &st) < 0)
+		return -1;
 	if (nlink)
-		*nlink = x.stx_nlink;
+		*nlink = st.st_nlink;
 	return 0;
 }
 

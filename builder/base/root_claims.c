@@ -6,11 +6,6 @@
 #include <string.h>
 #include <sys/sysmacros.h>
 
-static int at_flags(const char *name)
-{
-	return AT_SYMLINK_NOFOLLOW | (*name ? 0 : AT_EMPTY_PATH);
-}
-
 uint32_t claims_disk_mode(uint32_t mode)
 {
 	if (S_ISDIR(mode))
@@ -29,8 +24,7 @@ static void unclaimed(const struct stat *st, struct co_own *out)
 static int read_both(const struct co_root *r, int dirfd, const char *name, struct stat *st,
 		     struct owntab_key *key, struct co_own *out)
 {
-	if (fstatat(dirfd, name, st, at_flags(name)) < 0 ||
-	    co_owntab_key(dirfd, name, key, NULL) < 0)
+	if (co_owntab_stat(dirfd, name, key, st) < 0)
 		return -1;
 	/* a claim of another type is a step's nonsense, unless it makes a file a device */
 	if (!co_owntab_get(r->owners, key, out) ||

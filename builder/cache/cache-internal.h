@@ -162,9 +162,12 @@ bool too_old(const struct co_cache *c, int64_t created);
 /* local.c: STORE/cache/<key hex>.json */
 struct local_record {
 	struct record rec;
-	bool built;	  /* made on this machine */
-	json_t *envelope; /* owned; as it came from a place, or NULL */
+	bool built;		/* made on this machine */
+	json_t *envelope;	/* owned; as it came from a place, or NULL */
+	struct co_digest alias; /* set: only another name of this key's record */
 };
 int local_read(struct co_cache *c, const struct co_digest *key, struct local_record *out);
 int local_write(struct co_cache *c, const struct record *r, const json_t *envelope,
 		struct co_err *err);
+/* Was it made on this machine, whatever it is called? */
+bool local_is_ours(struct co_cache *c, const struct local_record *l);

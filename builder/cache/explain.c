@@ -173,16 +173,40 @@ static void tell_change(struct words *w, const char *name, const char *was, cons
 	tell(w, name, co_buf_str(&text));
 }
 
+static const char *input_value(const struct co_cache_step *s, const char *name)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (!strcmp(s->inputs[i].name, name))
+			return s->inputs[i].value;
+	return NULL;
+}
+
+/* The files were not looked at then: which of them changed can not be told. */
+static bool was_unseen(const struct old_step *old)
+{
+	for (size_t i = 0; i < old->n; i++)
+		if (!strcmp(old->list[i].name, CO_CACHE_FILES_UNSEEN))
+			return true;
+	return false;
+}
+
 static void compare(struct words *w, const struct old_step *old, const struct co_cache_step *s)
 {
 	struct pair *now = co_xcalloc(s->n + 1, sizeof(*now));
 	for (size_t i = 0; i < s->n; i++)
 		now[i] = (struct pair){s->inputs[i].name, s->inputs[i].value};
 	sort(now, s->n);
+	bool unseen = was_unseen(old) && !input_value(s, CO_CACHE_FILES_UNSEEN);
+	if (unseen)
+		tell(w, CO_CACHE_FILES_UNSEEN, "changed");
 	size_t i = 0, k = 0;
 	while (i < s->n || k < old->n) {
 		int d = i == s->n ? 1 : k == old->n ? -1 : strcmp(now[i].name, old->list[k].name);
-		if (d < 0)
+		if (unseen && d < 0 && co_starts(now[i].name, "file "))
+			i++;
+		else if (unseen && d > 0 && !strcmp(old->list[k].name, CO_CACHE_FILES_UNSEEN))
+			k++;
+		else if (d < 0)
 			tell(w, now[i++].name, "is new");
 		else if (d > 0)
 			tell(w, old->list[k++].name, "is gone");

@@ -10,6 +10,7 @@
 /* An entry on its way to one place. */
 struct outgoing {
 	const struct co_cache_entry *entry;
+	struct co_digest key;	   /* of the entry's one */
 	struct local_record local; /* what is known about it here */
 	json_t *envelope;	   /* owned */
 	bool there;		   /* the place has it */
@@ -20,33 +21,42 @@ struct outgoing {
 static void make_envelope(struct co_cache *c, struct outgoing *o)
 {
 	struct record r = o->local.rec;
-	if (!o->local.built && !(c->key && c->trust)) {
-		o->envelope = json_incref(o->local.envelope);
+	if (!local_is_ours(c, &o->local) && !(c->key && c->trust)) {
+		o->envelope = o->local.envelope ? json_incref(o->local.envelope)
+						: envelope_make(&r, NULL);
 		return;
 	}
 	snprintf(r.scope, sizeof(r.scope), "%s", c->scopes[0]);
 	o->envelope = envelope_make(&r, c->key);
 }
 
+static void gather_one(struct co_cache *c, const struct co_cache_entry *e,
+		       const struct co_digest *key, struct outgoing *out, size_t *n)
+{
+	struct outgoing o = {.entry = e, .key = *key};
+	bool twice = !key->set;
+	for (size_t k = 0; k < *n && !twice; k++)
+		twice = co_digest_eq(&out[k].key, key);
+	if (twice || !local_read(c, key, &o.local) ||
+	    !co_digest_eq(&o.local.rec.layer.desc.digest, &e->layer.desc.digest)) {
+		json_decref(o.local.envelope);
+		return;
+	}
+	make_envelope(c, &o);
+	/* an entry in a scope that is read, not written, is not copied over unsigned */
+	out[(*n)++] = o;
+}
+
+/* out: room for two a step. */
 static size_t gather(struct co_cache *c, const struct place *p, const struct co_cache_entry *e,
 		     size_t n, struct outgoing *out)
 {
 	size_t count = 0;
 	for (size_t i = 0; i < n; i++) {
-		struct outgoing o = {.entry = &e[i]};
 		if (!p->max && !e[i].result)
 			continue;
-		bool twice = false;
-		for (size_t k = 0; k < count && !twice; k++)
-			twice = co_digest_eq(&out[k].entry->key, &e[i].key);
-		if (twice || !local_read(c, &e[i].key, &o.local) ||
-		    !co_digest_eq(&o.local.rec.layer.desc.digest, &e[i].layer.desc.digest)) {
-			json_decref(o.local.envelope);
-			continue;
-		}
-		make_envelope(c, &o);
-		/* an entry in a scope that is read, not written, is not copied over unsigned */
-		out[count++] = o;
+		gather_one(c, &e[i], &e[i].key, out, &count);
+		gather_one(c, &e[i], &e[i].also, out, &count);
 	}
 	return count;
 }
@@ -58,9 +68,9 @@ static bool place_has(struct co_cache *c, const struct place *p, const struct ou
 	for (size_t i = 0; i < c->n_known; i++) {
 		const struct known *k = &c->known[i];
 		if (k->place == p && (!in_index || k->from_index) &&
-		    co_digest_eq(&k->rec.key, &o->entry->key) &&
+		    co_digest_eq(&k->rec.key, &o->key) &&
 		    co_digest_eq(&k->rec.layer.desc.digest, &o->entry->layer.desc.digest) &&
-		    (!in_index || !k->checked || k->there))
+		    (!k->checked || k->there))
 			return true;
 	}
 	return false;
@@ -84,7 +94,7 @@ static void ask_entries(struct co_cache *c, struct place *p, struct outgoing *li
 		if (list[i].there)
 			continue;
 		t[count].place = p;
-		entry_tag(c, &list[i].entry->key, t[count].tag);
+		entry_tag(c, &list[i].key, t[count].tag);
 		of[count++] = &list[i];
 	}
 	if (count)
@@ -94,7 +104,7 @@ static void ask_entries(struct co_cache *c, struct place *p, struct outgoing *li
 		struct record r;
 		if (t[i].code == 0 && document_read(&d, co_buf_str(&t[i].body), t[i].body.len) &&
 		    envelope_open(&r, json_array_get(d.notes, 0), c->trust) == ENV_GOOD &&
-		    co_digest_eq(&r.key, &of[i]->entry->key) && !is_lost(c, &r.layer.desc.digest) &&
+		    co_digest_eq(&r.key, &of[i]->key) && !is_lost(c, &r.layer.desc.digest) &&
 		    !too_old(c, r.created)) {
 			of[valid] = of[i];
 			blob[valid++] = r.layer.desc.digest;
@@ -157,7 +167,7 @@ static int put_documents(struct co_cache *c, struct place *p, const struct outgo
 		if (list[i].there)
 			continue;
 		t[count].place = p;
-		entry_tag(c, &list[i].entry->key, t[count].tag);
+		entry_tag(c, &list[i].key, t[count].tag);
 		write_entry(&t[count++], &list[i], p->plain);
 	}
 	int r = count ? p->ops->put(p, t, count, err) : 0;
@@ -206,7 +216,7 @@ static int put_all(struct co_cache *c, struct place *p, const struct outgoing *l
 static void write_place(struct co_cache *c, struct place *p, const struct co_cache_entry *e,
 			size_t n, const struct co_ref *from, size_t n_from)
 {
-	struct outgoing *list = co_xcalloc(n + 1, sizeof(*list));
+	struct outgoing *list = co_xcalloc(2 * n + 1, sizeof(*list));
 	struct co_err err = CO_ERR_INIT;
 	size_t count = gather(c, p, e, n, list), missing = 0;
 	bool index = true;
@@ -256,7 +266,7 @@ void co_cache_inline(struct co_cache *c, const struct co_cache_entry *entries, s
 		struct outgoing o = {.entry = &entries[i]};
 		if (!entries[i].result || !local_read(c, &entries[i].key, &o.local))
 			continue;
-		bool vouch = o.local.built || c->trust;
+		bool vouch = local_is_ours(c, &o.local) || c->trust;
 		struct record r = {.key = entries[i].key, .layer = entries[i].layer};
 		/* no time, no duration: the image must not depend on when it was built */
 		snprintf(r.what, sizeof(r.what), "%s", o.local.rec.what);

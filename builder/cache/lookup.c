@@ -216,7 +216,7 @@ static bool from_store(struct co_cache *c, const struct co_digest *key, struct c
 	bool ok = co_store_has(c->store, &l.rec.layer.desc.digest, &size) &&
 		  size == l.rec.layer.desc.size && !is_lost(c, &l.rec.layer.desc.digest) &&
 		  !too_old(c, l.rec.created);
-	if (ok && !l.built)
+	if (ok && !l.built && !l.alias.set)
 		ok = envelope_open(&checked, l.envelope, c->trust) == ENV_GOOD &&
 		     co_digest_eq(&checked.layer.desc.digest, &l.rec.layer.desc.digest) &&
 		     co_digest_eq(&checked.layer.diff_id, &l.rec.layer.diff_id) &&
@@ -224,10 +224,10 @@ static bool from_store(struct co_cache *c, const struct co_digest *key, struct c
 	if (ok)
 		*layer = l.rec.layer;
 	json_decref(l.envelope);
-	return ok;
+	return ok && !l.alias.set;
 }
 
-int co_cache_get(struct co_cache *c, const struct co_digest *key, struct co_layer *layer)
+static int get_one(struct co_cache *c, const struct co_digest *key, struct co_layer *layer)
 {
 	auto_arena a = CO_ARENA_INIT;
 	struct tagged *list = NULL;
@@ -248,6 +248,17 @@ int co_cache_get(struct co_cache *c, const struct co_digest *key, struct co_laye
 			take_document(c, &list[i], false);
 	}
 	return from_known(c, key, layer);
+}
+
+int co_cache_get(struct co_cache *c, const struct co_digest *key, struct co_layer *layer)
+{
+	struct local_record l;
+	if (local_read(c, key, &l)) {
+		json_decref(l.envelope);
+		if (l.alias.set && get_one(c, &l.alias, layer))
+			return 1;
+	}
+	return get_one(c, key, layer);
 }
 
 int co_cache_put(struct co_cache *c, const struct co_digest *key, const struct co_layer *layer,

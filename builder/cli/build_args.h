@@ -19,7 +19,8 @@ struct build_args {
 	struct text_list cache_from, cache_to, cache_repo, cache_trust, cache_scope;
 	const char *cache_key, *cache_ttl;
 	bool explain_cache;
-	bool push, late_push, pull, no_cache, dry_run, check, squash, single_layer, force_compression;
+	bool push, late_push, pull, no_cache, dry_run, check, squash, single_layer,
+		force_compression;
 };
 enum build_method { CALL_BUILD, CALL_CHECK, CALL_OUTLINE, CALL_TARGETS, CALL_PLAN };
 struct build_call {

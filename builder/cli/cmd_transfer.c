@@ -168,18 +168,28 @@ static const struct opt save_table[] = {
 	COMMON_OPTS(struct save_opts, common),
 	OPT_END};
 
+static int save_dir(struct cmd_ctx *c, const struct save_opts *o, struct image_place *p,
+		    const struct co_layout_image *images, size_t n)
+{
+	int r = 0;
+	for (size_t i = 0; r == 0 && i < n; i++)
+		r = co_layout_write_dir(p->store, &images[i].desc, images[i].names, o->output,
+					c->err);
+	return r;
+}
+
 static int save_file(struct cmd_ctx *c, const struct save_opts *o, struct image_place *p,
-		     const struct co_descriptor *desc, const char *const *names)
+		     const struct co_layout_image *images, size_t n)
 {
 	bool docker = !o->format || !strcmp(o->format, "docker");
 	if (o->format && !strcmp(o->format, "oci-dir"))
-		return co_layout_write_dir(p->store, desc, names, o->output, c->err);
+		return save_dir(c, o, p, images, n);
 	struct out_file f;
 	int r = out_file_begin(&f, o->output, "cooper save", c->err);
 	if (r < 0)
 		return r;
-	r = co_layout_write_tar(p->store, desc, names, docker, co_sink_fd(f.fd, true, f.name),
-				c->err);
+	r = co_layout_write_tar_many(p->store, images, n, docker, co_sink_fd(f.fd, true, f.name),
+				     c->err);
 	return out_file_end(&f, r, c->err);
 }
 
@@ -219,38 +229,65 @@ static const char *saved_name(struct cmd_ctx *c, struct co_store *s, const char 
 	return co_arena_strdup(c->arena, full);
 }
 
+/* One entry an image, whatever it is called by. */
+static void add_saved(struct cmd_ctx *c, struct co_layout_image *images, size_t *n,
+		      const struct co_descriptor *desc, const char *name)
+{
+	struct co_layout_image *image = images;
+	while (image < images + *n && !co_digest_eq(&image->desc.digest, &desc->digest))
+		image++;
+	*n += image == images + *n;
+	image->desc = *desc;
+	const char **names = co_arena_alloc(c->arena, ((size_t)c->argc + 1) * sizeof(*names));
+	size_t count = 0;
+	for (; image->names && image->names[count]; count++) {
+		names[count] = image->names[count];
+		if (name && !strcmp(name, names[count]))
+			name = NULL;
+	}
+	if (name)
+		names[count++] = name;
+	names[count] = NULL;
+	image->names = names;
+}
+
 static int run_save(struct cmd_ctx *c, void *opts)
 {
 	const struct save_opts *o = opts;
 	struct image_place p;
 	struct co_platform platform;
 	struct co_descriptor desc;
+	struct co_layout_image *images =
+		co_arena_alloc(c->arena, (size_t)c->argc * sizeof(*images));
+	size_t n = 0;
 	int r = save_check(c, o);
 	if (!r)
 		r = cli_platform(&platform, o->platform, c->err);
 	if (r < 0)
 		return r;
 	r = image_place_open(&p, c, &o->common, &o->progress);
-	if (!r)
-		r = co_find_image(p.store, p.registry, c->argv[0], &platform, true, &desc, c->err);
-	if (!r) {
-		const char *names[2] = {saved_name(c, p.store, c->argv[0]), NULL};
-		r = save_file(c, o, &p, &desc, names);
+	for (int i = 0; r == 0 && i < c->argc; i++) {
+		r = co_find_image(p.store, p.registry, c->argv[i], &platform, true, &desc, c->err);
+		if (!r)
+			add_saved(c, images, &n, &desc, saved_name(c, p.store, c->argv[i]));
 	}
+	if (!r)
+		r = save_file(c, o, &p, images, n);
 	return image_place_close(&p, c, r);
 }
 
 const struct command cmd_save = {.name = "save",
-				 .usage = "[OPTIONS] NAME",
-				 .summary = "Write an image to an archive or a layout directory",
+				 .usage = "[OPTIONS] NAME…",
+				 .summary = "Write images to an archive or a layout directory",
 				 .detail = "The archive is a docker archive and an OCI layout at "
-					   "once, and the same image gives\n"
+					   "once, and the same images give\n"
 					   "the same bytes.",
 				 .examples = "  cooper save -o app.tar app:1\n"
 					     "  cooper save app:1 | docker load\n"
+					     "  cooper save -o both.tar app:1 db:1\n"
 					     "  cooper save --format oci-dir -o ./layout app:1",
 				 .opts = save_table,
 				 .size = sizeof(struct save_opts),
 				 .min_args = 1,
-				 .max_args = 1,
+				 .max_args = -1,
 				 .run = run_save};

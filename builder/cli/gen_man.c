@@ -95,6 +95,8 @@ static void roff_environment(struct co_buf *out)
 		{"SOURCE_DATE_EPOCH", "the time in images, seconds since 1970"},
 		{"DOCKER_CONFIG", "directory of config.json with registry credentials"},
 		{"NO_COLOR", "no colours when set"},
+		{"COOPER_TRAP_ONLY",
+		 "when set, steps under the interposer are not patched for speed (to find faults)"},
 		{"GITHUB_ACTIONS", "true: groups and annotations for the job's log"}};
 	co_buf_adds(out, ".SH ENVIRONMENT\n");
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)

@@ -23,18 +23,30 @@ int image_place_close(struct image_place *p, struct cmd_ctx *c, int r)
 	return render_close(p->render, c, r);
 }
 
+static void look_fetched(struct image_place *p, struct cmd_ctx *c)
+{
+	co_registry_close(p->registry);
+	p->registry = NULL;
+	(void)render_close(p->render, c, 0);
+	p->render = NULL;
+}
+
 int look_open(struct looked *l, struct cmd_ctx *c, const struct common_opts *common,
 	      const char *name, const char *platform, bool with_layers)
 {
 	struct co_platform p;
 	struct co_descriptor desc;
 	*l = (struct looked){0};
+	/* somebody who waits for a download; a script has no use for it */
+	static const struct progress_opts shown = {.mode = "auto"};
 	int r = cli_platform(&p, platform, c->err);
 	if (!r)
-		r = image_place_open(&l->place, c, common, NULL);
+		r = image_place_open(&l->place, c, common, isatty(2) ? &shown : NULL);
 	if (!r)
 		r = co_find_image(l->place.store, l->place.registry, name, &p, with_layers, &desc,
 				  c->err);
+	if (!r) /* what is printed now may go to the same terminal */
+		look_fetched(&l->place, c);
 	if (!r)
 		r = co_view_open(&l->view, c->arena, l->place.store, &desc, &p, c->err);
 	l->has_view = r == 0;

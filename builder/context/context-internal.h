@@ -34,6 +34,8 @@ enum {
 };
 unsigned pattern_run(const struct pattern *p, const char *path);
 bool has_wildcard(const char *text, size_t len);
+/* One more path (no pattern) that is hidden, whatever the lines before say; makes the list. */
+void ignore_add_path(struct co_ignore **ig, const char *path);
 
 /* ---- ignore.c ---- */
 /* The patterns of --exclude. *out is NULL when there are none. */

@@ -155,6 +155,24 @@ int ignore_from_list(struct co_ignore **out, const char *const *list, size_t n, 
 	return 0;
 }
 
+void ignore_add_path(struct co_ignore **ig, const char *path)
+{
+	struct pattern p;
+	if (!*ig)
+		*ig = co_xcalloc(1, sizeof(**ig));
+	char *text = co_arena_alloc(&(*ig)->arena, 2 * strlen(path) + 1);
+	size_t n = 0;
+	for (; *path; path++) {
+		if (strchr("*?[]\\", *path))
+			text[n++] = '\\';
+		text[n++] = *path;
+	}
+	if (!pattern_compile(&p, &(*ig)->arena, text, n, true))
+		return;
+	p.negated = false;
+	*co_arena_push(&(*ig)->arena, (*ig)->items, (*ig)->n) = p;
+}
+
 void co_ignore_free(struct co_ignore *ig)
 {
 	if (!ig)

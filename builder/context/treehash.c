@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The content key of a copy: everything it would write, except times. One pass; every value is
- * framed, so that two different copies never feed the same bytes.
+ * The content key of a copy: everything it would write, except times unless they are asked for. One
+ * pass; every value is framed, so that two different copies never feed the same bytes.
  */
 #include "context-internal.h"
 #include <cooper/inroot.h>
@@ -27,7 +27,8 @@ enum tag {
 	TAG_SAME, /* a further name of a file seen before */
 	TAG_XATTR,
 	TAG_XATTR_VALUE,
-	TAG_LEAVE
+	TAG_LEAVE,
+	TAG_TIME
 };
 
 struct hasher {
@@ -59,6 +60,11 @@ static void field_meta(struct hasher *x, const struct co_meta *m)
 			htole32(device ? m->dev_major : 0),
 			htole32(device ? m->dev_minor : 0)};
 	co_hash_field(x->h, TAG_META, v, sizeof(v));
+	if (!x->c->times)
+		return;
+	int64_t t = (int64_t)m->mtime.tv_sec;
+	uint64_t le = htole64((uint64_t)(t > x->c->times_max ? x->c->times_max : t));
+	co_hash_field(x->h, TAG_TIME, &le, sizeof(le));
 }
 
 static int by_text(const void *a, const void *b)
@@ -238,7 +244,7 @@ static int hash_match(struct hasher *x, const struct matches *ms, const struct m
 static int hash_loose(struct hasher *x, const struct co_ignore *exclude)
 {
 	const struct co_copy_source *s = x->src;
-	struct co_meta m = {.mode = S_IFREG | (s->mode & 07777)};
+	struct co_meta m = {.mode = S_IFREG | (s->mode & 07777), .mtime = s->mtime};
 	struct co_digest d;
 	const char *base;
 	int r = source_name(&base, s, x->err);

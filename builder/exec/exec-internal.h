@@ -27,6 +27,8 @@ struct pending_step {
 	bool looked_up;
 	bool apart; /* the stage's tree does not have its layer yet */
 	struct co_digest key;
+	bool by_tree; /* key tells the tree that files are taken from, not the files */
+	struct co_digest content_key; /* once they were looked at */
 	struct copy_job job;
 	bool has_job;
 	struct co_digest *content; /* arena */
@@ -138,8 +140,9 @@ void origin_close_all(struct co_exec *x);
 /* Key and cache; on a hit p->layer is filled. */
 int step_lookup(struct co_exec *x, struct stage_run *st, struct pending_step *p, bool *hit,
 		struct co_err *err) co_must_check;
-/* Carries it out: p->layer is what it made, and it is in the cache. */
-int step_work(struct co_exec *x, struct stage_run *st, struct pending_step *p,
+/* Carries it out: p->layer is what it made, and it is in the cache. hit: the files that it takes
+ * are known, if not where they lie now, and so the layer was found after all. */
+int step_work(struct co_exec *x, struct stage_run *st, struct pending_step *p, bool *hit,
 	      struct co_err *err) co_must_check;
 void step_drop(struct pending_step *p);
 void step_drop_pending(struct stage_run *st);

@@ -102,8 +102,8 @@ static void add_content(struct co_exec *x, struct pending_step *p)
 {
 	const struct co_step *s = &p->step;
 	size_t k = 0;
-	if ((s->op == CO_OP_COPY || s->op == CO_OP_ADD) && s->has_from && p->n_content)
-		add_hash(x, p, "what --from stands for", p->content[0].bytes, 32);
+	if (p->by_tree && !p->content_key.set && p->n_content)
+		add_hash(x, p, CO_CACHE_FILES_UNSEEN, p->content[0].bytes, 32);
 	else if (p->n_files > FILES_MAX && p->n_content)
 		add_hash(x, p, "the files together", p->content[0].bytes, 32);
 	for (size_t i = 0; s->op == CO_OP_RUN && i < s->n_mounts; i++)
@@ -181,7 +181,8 @@ void explain_step(struct co_exec *x, struct stage_run *st, struct pending_step *
 	const struct co_cache_input *only = co_cache_explain(x->o->cache, &s, hit, &why);
 	if (hit)
 		return;
-	explain_commit(x, only, &why);
+	if (!st->plan->no_cache)
+		explain_commit(x, only, &why);
 	co_emit(x->o->bus, (struct co_event){.kind = CO_EV_CACHE,
 					     .step = (int)x->step,
 					     .count = (int)x->plan->n_steps,

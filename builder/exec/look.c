@@ -67,9 +67,11 @@ static int look_layer(struct look *l, struct stage_run *st, struct co_step_look 
 		return 0;
 	}
 	if (s->state == CO_LOOK_RUN)
-		s->reason = l->x->o->no_cache ? "--no-cache"
-			    : st->plan->no_cache
-				    ? "--no-cache-filter"
+		s->reason = l->x->o->no_cache	 ? "--no-cache"
+			    : st->plan->no_cache ? "--no-cache-filter"
+			    : p->by_tree
+				    ? "not in the cache, unless the files that it takes are the "
+				      "same as before"
 				    : "not in the cache: the instruction, what it is given "
 				      "or what stands before it is new";
 	if (!*waits)

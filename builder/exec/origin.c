@@ -90,6 +90,7 @@ static int open_named(struct co_exec *x, const struct co_named_context *c, struc
 		r = co_context_load_ignore(&t->opened, NULL, err);
 	if (r < 0)
 		return co_wrap(err, "build context \"%s\"", c->name);
+	co_context_hide_store(&t->opened, x->o->store, x->o->bus);
 	t->context = c;
 	t->next = x->named;
 	x->named = t;

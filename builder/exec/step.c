@@ -14,31 +14,44 @@ static bool is_pinned(const struct co_step *s)
 	       !s->n_bodies && co_url_is_http(s->sources[0]);
 }
 
+/* The files of a copy; times: theirs too. */
+static int copy_content(struct co_exec *x, struct stage_run *st, const struct co_step *step,
+			struct pending_step *w, bool times, struct co_digest *out,
+			struct co_err *err)
+{
+	struct explain_files files = {.x = x, .p = w};
+	int r = w->has_job ? 0 : copy_job_open(x, st, step, &w->job, err);
+	if (r < 0)
+		return r;
+	w->has_job = true;
+	struct co_copy *c = &w->job.copy;
+	c->seen = x->o->project ? explain_file : NULL;
+	c->seen_ctx = &files;
+	c->times = times;
+	c->times_max = x->o->layer.clamp ? x->o->layer.epoch : INT64_MAX;
+	r = co_copy_digest(c, out, err);
+	c->seen = NULL;
+	return r;
+}
+
 static int copy_key(struct co_exec *x, struct stage_run *st, const struct co_step *step,
 		    struct pending_step *w, struct co_err *err)
 {
 	struct co_digest *d = co_arena_new(x->a, struct co_digest);
 	bool known = false;
 	int r = 0;
-	/* from a stage or image the tree's identity is enough: no files are made for a hit */
+	/* the identity of a stage's or image's tree is enough: no files are made for a hit */
 	if (step->has_from)
 		r = origin_key(x, &step->from, &st->config.platform, d, &known, err);
 	if (r < 0)
 		return r;
+	w->by_tree = known;
 	if (is_pinned(step)) {
 		known = true;
 		co_digest_of(d, step->checksum, strlen(step->checksum));
 	}
-	if (!known) {
-		r = copy_job_open(x, st, step, &w->job, err);
-		w->has_job = r == 0;
-		struct explain_files files = {.x = x, .p = w};
-		w->job.copy.seen = x->o->project ? explain_file : NULL;
-		w->job.copy.seen_ctx = &files;
-		if (!r)
-			r = co_copy_digest(&w->job.copy, d, err);
-		w->job.copy.seen = NULL;
-	}
+	if (!known)
+		r = copy_content(x, st, step, w, false, d, err);
 	w->content = d;
 	w->n_content = 1;
 	return r;
@@ -69,16 +82,10 @@ static void step_state(const struct stage_run *st, const struct co_step *step,
 	}
 }
 
-static int step_key(struct co_exec *x, struct stage_run *st, const struct co_step *step,
-		    struct pending_step *w, struct co_digest *key, struct co_err *err)
+/* From what is known of the content. */
+static void make_key(struct co_exec *x, struct stage_run *st, const struct co_step *step,
+		     const struct pending_step *w, struct co_digest *key)
 {
-	int r = 0;
-	if (step->op == CO_OP_COPY || step->op == CO_OP_ADD)
-		r = copy_key(x, st, step, w, err);
-	else if (step->op == CO_OP_RUN)
-		r = mounts_key(x, st, step, &w->content, &w->n_content, err);
-	if (r < 0)
-		return r;
 	struct co_digest state;
 	step_state(st, step, &state);
 	struct co_key_inputs in = {.content = w->content,
@@ -88,7 +95,20 @@ static int step_key(struct co_exec *x, struct stage_run *st, const struct co_ste
 				   .set_times = x->o->epoch_of_commit,
 				   .clamp = x->o->layer.clamp};
 	co_key_step(key, &state, step, &in);
-	return 0;
+	encoding_key(x, key);
+}
+
+static int step_key(struct co_exec *x, struct stage_run *st, const struct co_step *step,
+		    struct pending_step *w, struct co_digest *key, struct co_err *err)
+{
+	int r = 0;
+	if (step->op == CO_OP_COPY || step->op == CO_OP_ADD)
+		r = copy_key(x, st, step, w, err);
+	else if (step->op == CO_OP_RUN)
+		r = mounts_key(x, st, step, &w->content, &w->n_content, err);
+	if (!r)
+		make_key(x, st, step, w, key);
+	return r;
 }
 
 static int dispatch(struct co_exec *x, struct stage_run *st, const struct co_step *step,
@@ -167,29 +187,63 @@ void encoding_key(const struct co_exec *x, struct co_digest *key)
 	co_hash_done(h, key);
 }
 
+static bool in_cache(struct co_exec *x, const struct stage_run *st, struct pending_step *p,
+		     const struct co_digest *key)
+{
+	return !x->o->no_cache && !st->plan->no_cache &&
+	       co_cache_get(x->o->cache, key, &p->layer) && encoding_fits(x, &p->layer);
+}
+
 int step_lookup(struct co_exec *x, struct stage_run *st, struct pending_step *p, bool *hit,
 		struct co_err *err)
 {
 	int r = step_key(x, st, &p->step, p, &p->key, err);
 	if (r < 0)
 		return r;
-	encoding_key(x, &p->key);
 	p->looked_up = true;
-	*hit = !x->o->no_cache && !st->plan->no_cache &&
-	       co_cache_get(x->o->cache, &p->key, &p->layer) && encoding_fits(x, &p->layer);
+	*hit = in_cache(x, st, p, &p->key);
+	/* another tree may have the same files: what is to be said is known after a look at them */
+	if (*hit || !p->by_tree)
+		explain_step(x, st, p, *hit);
+	return 0;
+}
+
+/* The files are to be made now anyway, and the step may turn out to be known. Times count: it is
+ * the layer that the step would have made. */
+static int by_content(struct co_exec *x, struct stage_run *st, struct pending_step *p, bool *hit,
+		      struct co_err *err)
+{
+	struct co_digest *d = co_arena_new(x->a, struct co_digest);
+	int r = copy_content(x, st, &p->step, p, true, d, err);
+	if (r < 0)
+		return r;
+	p->content = d;
+	make_key(x, st, &p->step, p, &p->content_key);
+	*hit = in_cache(x, st, p, &p->content_key);
 	explain_step(x, st, p, *hit);
 	return 0;
 }
 
-int step_work(struct co_exec *x, struct stage_run *st, struct pending_step *p, struct co_err *err)
+int step_work(struct co_exec *x, struct stage_run *st, struct pending_step *p, bool *hit,
+	      struct co_err *err)
 {
 	int64_t start = co_mono_ns();
-	p->apart = is_apart(&p->step);
-	int r = p->apart ? execute_apart(x, st, &p->step, p, &p->layer, err)
-			 : execute(x, st, &p->step, p, &p->layer, err);
-	return r ? r
-		 : co_cache_put(x->o->cache, &p->key, &p->layer, p->step.title,
-				co_mono_ns() - start, err);
+	int r = p->by_tree ? by_content(x, st, p, hit, err) : 0;
+	if (r < 0)
+		return r;
+	const struct co_digest *key = p->by_tree ? &p->content_key : &p->key;
+	if (!*hit) {
+		p->apart = is_apart(&p->step);
+		r = p->apart ? execute_apart(x, st, &p->step, p, &p->layer, err)
+			     : execute(x, st, &p->step, p, &p->layer, err);
+		if (!r)
+			r = co_cache_put(x->o->cache, key, &p->layer, p->step.title,
+					 co_mono_ns() - start, err);
+	}
+	/* next time nobody has to look at the files */
+	if (!r && p->by_tree)
+		co_cache_alias(x->o->cache, &p->key, key);
+	return r;
 }
 
 void step_drop(struct pending_step *p)

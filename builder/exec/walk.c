@@ -116,11 +116,13 @@ static int one_step(struct co_exec *x, struct stage_run *st, bool cached_only, s
 			return 1;
 	}
 	if (!r && step->layer && !hit)
-		r = step_work(x, st, p, err);
+		r = step_work(x, st, p, &hit, err);
 	if (r < 0 && step->insn)
 		r = step_fail_at(x, step, err);
 	if (!r && step->layer)
-		stage_add_entry(x, st, &(struct co_cache_entry){.key = p->key, .layer = p->layer});
+		stage_add_entry(x, st,
+				&(struct co_cache_entry){
+					.key = p->key, .also = p->content_key, .layer = p->layer});
 	if (!r && step->layer && !hit && !p->apart)
 		st->fs_layers = st->n_layers;
 	if (!r)

@@ -98,6 +98,8 @@ static int open_context(struct build *b, struct co_err *err)
 	r = read_dockerfile(b, err);
 	if (!r)
 		r = co_context_load_ignore(&b->context, b->o->dockerfile, err);
+	if (!r)
+		co_context_hide_store(&b->context, b->store, b->bus);
 	return r;
 }
 

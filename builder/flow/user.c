@@ -97,8 +97,10 @@ static bool recall(struct build *b, const char *name, struct co_user_verdict *v)
 	return true;
 }
 
-static void remember(struct build *b, const char *name, const struct co_user_verdict *v)
+static void remember(struct build *b, const char *name, const struct co_config *c,
+		     const struct co_user_verdict *v)
 {
+	char layer[CO_DIGEST_TEXT];
 	auto_json doc = json_object();
 	auto_buf out = CO_BUF_INIT(RECORD_MAX);
 	struct co_err ignore = CO_ERR_INIT;
@@ -106,6 +108,10 @@ static void remember(struct build *b, const char *name, const struct co_user_ver
 	json_object_set_new(doc, "unresolvable", json_boolean(v->unresolvable));
 	json_object_set_new(doc, "why", co_json_string(v->why));
 	json_object_set_new(doc, "advice", co_json_string(v->advice));
+	if (c->n_diff_ids) /* co_store_gc keeps it as long as this */
+		json_object_set_new(
+			doc, "layer",
+			json_string(co_digest_str(&c->diff_ids[c->n_diff_ids - 1], layer)));
 	co_json_write(&out, doc);
 	/* only an acceleration: a store that can not take it does not fail the build */
 	if (mkdirat(co_store_fd(b->store), "users", 0700) == 0 || errno == EEXIST) {
@@ -176,7 +182,7 @@ static int decide(struct build *b, struct co_exec *x, const struct co_config *c,
 	int r = read_files(b, x, image, &f, err);
 	if (!r) {
 		co_gate_user(v, user, f.passwd, f.group);
-		remember(b, name, v);
+		remember(b, name, c, v);
 	}
 	release_files(&f);
 	return r || v->root || v->unresolvable ? r : share(b, x, c, false, err);

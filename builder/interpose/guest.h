@@ -99,6 +99,7 @@ struct state {
 	struct shared *shared;
 	struct owntab_map *tab;
 	uint64_t page;
+	uint64_t proc_dev; /* device of /proc, once it was asked for */
 	uint32_t fd_base, n_fds, flags;
 	uint32_t real_uid, real_gid;
 	struct co_ip_cred cred;

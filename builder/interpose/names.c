@@ -132,7 +132,8 @@ const struct co_ip_mount *mount_at(const char *text, size_t len, const char **re
 		size_t n = 0;
 		while (n < len && m->target[n] == text[n])
 			n++;
-		if (!m->target[n] && (n == len || text[n] == '/') && n > best_len) {
+		if (!m->target[n] && (n == len || text[n] == '/') &&
+		    n >= best_len) { /* of two at one place the later hides the earlier */
 			best = m;
 			best_len = n;
 		}

@@ -33,6 +33,23 @@ static long old_stat(int dir, const char *rel, int flags, struct statx *x)
 	return 0;
 }
 
+/* What lies in no file system of the step but was made by the kernel for one of its processes:
+ * pipes, sockets, its directory in /proc. These have no birth time; from the old call nothing has,
+ * and a pipe can not be told from a named one. */
+static bool of_kernel(const struct statx *x)
+{
+	uint32_t type = x->stx_mode & S_IFMT;
+	if (x->stx_mask & STATX_BTIME)
+		return false;
+	if (type == S_IFIFO || type == S_IFSOCK || !type)
+		return x->stx_mask;
+	struct statx proc;
+	if (!g.proc_dev && (sys5(SYS_statx, AT_FDCWD, "/proc/self/", 0, STATX_TYPE, &proc) == 0 ||
+			    old_stat(AT_FDCWD, "/proc/self/", 0, &proc) == 0))
+		g.proc_dev = owntab_dev(proc.stx_dev_major, proc.stx_dev_minor);
+	return g.proc_dev && g.proc_dev == owntab_dev(x->stx_dev_major, x->stx_dev_minor);
+}
+
 static long get(int dir, const char *rel, int flags, struct meta *m)
 {
 	struct statx x;
@@ -54,8 +71,11 @@ static long get(int dir, const char *rel, int flags, struct meta *m)
 	if (!ids_on())
 		return 0;
 	if (m->uid == g.real_uid) {
-		m->uid = 0;
-		m->gid = 0;
+		/* which of the step's users a process belongs to is not known: it counts as the
+		 * asker's */
+		bool own = cred()->euid && of_kernel(&x);
+		m->uid = own ? cred()->euid : 0;
+		m->gid = own ? cred()->egid : 0;
 	}
 	struct owntab_seen s;
 	if (!owntab_load(&g.tab->changes))

@@ -95,7 +95,9 @@ static long may_search_text(struct where *probe, char *text, size_t n)
 	text[n] = saved;
 	if (r < 0)
 		return r == -ENOENT ? 0 : r; /* the operation itself will say so */
-	r = may(&m, X_OK);
+	if (S_ISLNK(m.mode)) /* of /proc: what it leads to is the kernel's to check */
+		return 0;
+	r = S_ISDIR(m.mode) ? may(&m, X_OK) : -ENOTDIR;
 	if (r == 0 && !g.n_children) {
 		known[slot].hash = h;
 		known[slot].gen = gen;
@@ -187,7 +189,7 @@ long may_change_dir(struct where *w, bool removing)
 	r = meta_parent(w, &dir);
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
-	r = may(&dir, W_OK | X_OK);
+	r = S_ISDIR(dir.mode) ? may(&dir, W_OK | X_OK) : -ENOTDIR;
 	if (r < 0 || !removing || !(dir.mode & S_ISVTX))
 		return r;
 	const struct co_ip_cred *c = cred();

@@ -3,6 +3,8 @@
  * A unix socket's name goes through the kernel as a string of at most 108 bytes and comes back as
  * it was given, so a translated name must be short, and recognisable on its way back: a link to the
  * root, made by the sandbox, and the path below it; else the real path; else a descriptor's link.
+ * Where ids are the kernel's, a user of the step may not search the directories above the root: the
+ * descriptor's link it is.
  */
 #include "sockets.h"
 #include "attempts.h"
@@ -30,6 +32,8 @@ static bool shorten(const struct where *w, struct sockaddr_un *out)
 	char t[40];
 	const char *rest;
 	out->sun_family = AF_UNIX;
+	if (!ids_on())
+		return join(out, fd_path(t, sizeof(t), w->dir), w->rel);
 	if (w->dir == FD(CO_IPF_ROOT))
 		return join(out, g.ses->alias, w->rel) || join(out, g.ses->root, w->rel) ||
 		       join(out, fd_path(t, sizeof(t), w->dir), w->rel);

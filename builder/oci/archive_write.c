@@ -196,12 +196,10 @@ static int without_zstd(struct out_archive *ar, struct co_descriptor *desc, stru
 	return co_store_put(ar->s, text.data, text.len, &desc->digest, err);
 }
 
-static void add_docker_manifest(struct out_archive *ar, const struct co_manifest *m,
-				const char *const *names)
+static json_t *docker_image(struct out_archive *ar, const struct co_manifest *m,
+			    const char *const *names)
 {
 	char path[LAYOUT_PATH_MAX];
-	auto_json list = json_array();
-	auto_buf text = CO_BUF_INIT(CO_BUF_TEXT);
 	json_t *image = json_object(), *tags = json_array(), *layers = json_array();
 	for (size_t i = 0; names && names[i]; i++) {
 		const char *tag = layout_repo_tag(&ar->a, names[i]);
@@ -216,13 +214,11 @@ static void add_docker_manifest(struct out_archive *ar, const struct co_manifest
 	json_object_set_new(image, "RepoTags", tagged ? json_incref(tags) : json_null());
 	json_decref(tags);
 	json_object_set_new(image, "Layers", layers);
-	json_array_append_new(list, image);
-	co_json_write(&text, list);
-	add_text(ar, "manifest.json", text.data, text.len);
+	return image;
 }
 
 static int add_docker(struct out_archive *ar, struct co_descriptor *desc, const char *const *names,
-		      struct co_err *err)
+		      json_t *list, struct co_err *err)
 {
 	struct co_descriptor image;
 	struct co_manifest m = {0};
@@ -235,48 +231,57 @@ static int add_docker(struct out_archive *ar, struct co_descriptor *desc, const 
 	before = image.digest;
 	r = without_zstd(ar, &image, &m, err);
 	if (!r)
-		add_docker_manifest(ar, &m, names);
+		json_array_append_new(list, docker_image(ar, &m, names));
 	co_manifest_release(&m);
 	if (!r && !co_digest_eq(&before, &image.digest))
 		*desc = image;
 	return r;
 }
 
-static void add_index(struct out_archive *ar, const struct co_descriptor *d,
-		      const char *const *names)
+static void add_index(struct out_archive *ar, json_t *entries)
 {
 	auto_json doc = json_object();
 	auto_buf text = CO_BUF_INIT(CO_BUF_TEXT);
 	json_object_set_new(doc, "schemaVersion", json_integer(2));
 	oci_set_string(doc, "mediaType", CO_MT_OCI_INDEX);
-	json_object_set_new(doc, "manifests", layout_entries(d, names));
+	json_object_set(doc, "manifests", entries);
 	co_json_write_pretty(&text, doc);
 	add_text(ar, "index.json", text.data, text.len);
 	add_text(ar, "oci-layout", LAYOUT_HEADER, strlen(LAYOUT_HEADER));
 }
 
-static int fill(struct out_archive *ar, const struct co_descriptor *desc, const char *const *names,
-		bool docker, struct co_err *err)
+static int fill(struct out_archive *ar, const struct co_layout_image *images, size_t n, bool docker,
+		struct co_err *err)
 {
-	struct co_descriptor d = *desc;
 	struct layout_blobs blobs = {.a = &ar->a};
-	int r = docker ? add_docker(ar, &d, names, err) : 0;
-	if (!r)
-		r = layout_collect(ar->s, &d, &blobs, err);
+	auto_json list = json_array();
+	auto_json entries = json_array();
+	auto_buf text = CO_BUF_INIT(CO_BUF_TEXT);
+	int r = 0;
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		struct co_descriptor d = images[i].desc;
+		r = docker ? add_docker(ar, &d, images[i].names, list, err) : 0;
+		if (!r)
+			r = layout_collect(ar->s, &d, &blobs, err);
+		auto_json mine = layout_entries(&d, images[i].names);
+		json_array_extend(entries, mine);
+	}
 	if (r < 0)
 		return r;
+	co_json_write(&text, list);
+	if (docker)
+		add_text(ar, "manifest.json", text.data, text.len);
 	add_blobs(ar, &blobs);
-	add_index(ar, &d, names);
+	add_index(ar, entries);
 	return 0;
 }
 
-int co_layout_write_tar(struct co_store *s, const struct co_descriptor *desc,
-			const char *const *names, bool docker, struct co_sink *out,
-			struct co_err *err)
+int co_layout_write_tar_many(struct co_store *s, const struct co_layout_image *images, size_t n,
+			     bool docker, struct co_sink *out, struct co_err *err)
 {
 	struct out_archive ar = {.s = s};
 	struct co_tar_writer *w = co_tar_writer_new(out);
-	int r = fill(&ar, desc, names, docker, err);
+	int r = fill(&ar, images, n, docker, err);
 	if (!r)
 		r = write_members(&ar, w, err);
 	co_arena_release(&ar.a);
@@ -285,4 +290,12 @@ int co_layout_write_tar(struct co_store *s, const struct co_descriptor *desc,
 		return r;
 	}
 	return co_tar_writer_close(w, err);
+}
+
+int co_layout_write_tar(struct co_store *s, const struct co_descriptor *desc,
+			const char *const *names, bool docker, struct co_sink *out,
+			struct co_err *err)
+{
+	struct co_layout_image one = {.desc = *desc, .names = names};
+	return co_layout_write_tar_many(s, &one, 1, docker, out, err);
 }

@@ -8,12 +8,14 @@
 #include <cooper/auto.h>
 #include <cooper/clock.h>
 #include <cooper/fs.h>
+#include <cooper/json.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #define COUNT_DEPTH 128
+#define VERDICT_MAX 65536
 
 struct gc {
 	struct co_store *s;
@@ -77,6 +79,26 @@ static void drop_layer(struct gc *g, int dir, const char *name)
 	g->stats.bytes += bytes;
 }
 
+/* What a builder found out about the users in a stack of layers: kept as long as the topmost one
+ * is. It is soon found out again. */
+static void drop_verdict(struct gc *g, int dir, const char *name)
+{
+	auto_free char *text = NULL;
+	auto_json doc = NULL;
+	size_t len;
+	struct co_digest top;
+	char hex[CO_DIGEST_TEXT];
+	struct co_err ignore = CO_ERR_INIT;
+	const char *layer = NULL;
+	if (co_read_file(dir, name, VERDICT_MAX, &text, &len, &ignore) == 0 &&
+	    co_json_parse(&doc, text, len, name, &ignore) == 0)
+		layer = co_json_str(doc, "layer");
+	if (layer && co_digest_parse(&top, layer, &ignore) == 0 &&
+	    gc_marked(&g->layers, co_digest_hex(&top, hex)))
+		return;
+	unlinkat(dir, name, 0);
+}
+
 static int each(struct gc *g, const char *path, void (*drop)(struct gc *, int, const char *),
 		struct co_err *err)
 {
@@ -120,6 +142,8 @@ static int sweep(struct gc *g, int64_t max_age, struct co_err *err)
 		r = each(g, "blobs/sha512", drop_blob, err);
 	if (!r)
 		r = each(g, "layers", drop_layer, err);
+	if (!r)
+		r = each(g, "users", drop_verdict, err);
 	return r ? r : report_stuck(g, err);
 }
 

@@ -135,16 +135,21 @@ static int put_blobs(struct co_store *s, int root, const struct layout_blobs *bl
 	return r;
 }
 
-/* An old entry gives way to a new one with the same reference name, or, when neither has a name,
- * for the same image. */
+/* An old entry gives way to a new one with the same reference name (when both have a full one, with
+ * that), or, when neither has a name, for the same image. */
 static bool replaced(const json_t *old, const json_t *entries)
 {
-	const char *ref = co_json_str(json_object_get(old, "annotations"), LAYOUT_REF_NAME);
+	const json_t *notes = json_object_get(old, "annotations");
+	const char *ref = co_json_str(notes, LAYOUT_REF_NAME);
+	const char *full = co_json_str(notes, LAYOUT_FULL_NAME);
 	const char *digest = co_json_str(old, "digest");
 	for (size_t i = 0; i < json_array_size(entries); i++) {
 		const json_t *e = json_array_get(entries, i);
 		const char *mine = co_json_str(json_object_get(e, "annotations"), LAYOUT_REF_NAME);
-		if (ref && mine && !strcmp(ref, mine))
+		const char *whole =
+			co_json_str(json_object_get(e, "annotations"), LAYOUT_FULL_NAME);
+		bool other = full && whole && strcmp(full, whole) != 0;
+		if (ref && mine && !strcmp(ref, mine) && !other)
 			return true;
 		if (!ref && digest && !strcmp(digest, co_json_str(e, "digest")))
 			return true;

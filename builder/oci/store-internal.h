@@ -14,10 +14,10 @@ struct co_store {
 	/* this process's directory below tmp/, made at first need; its descriptor holds the lock
 	 * that tells others that we live */
 	int tmp;
-	char tmp_name[64];  /* "tmp/p-…" */
-	char *tmp_path;	    /* owned; absolute */
-	pid_t owner;	    /* who made it: a forked child must not remove it */
-	atomic_uint serial; /* for names in tmp */
+	char tmp_name[64];		    /* "tmp/p-…" */
+	char *tmp_path;			    /* owned; absolute */
+	pid_t owner;			    /* who made it: a forked child must not remove it */
+	atomic_uint serial;		    /* for names in tmp */
 	const struct co_store_watch *watch; /* borrowed; may be NULL */
 };
 

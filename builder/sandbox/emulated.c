@@ -125,6 +125,11 @@ static int arrange(struct start *a)
 	uint32_t base = a->g->session->fd_base;
 	close_fds(INIT_FD_END, base - 1);
 	close_fds(base + a->g->session->n_fds, ~0u);
+	/* where ids are the kernel's: the command may open /dev/stdout again, which asks for the
+	 * pipe's owner */
+	for (int i = 0; i < 3 && !(a->g->session->flags & CO_IP_IDS); i++)
+		if (i || st->input >= 0)
+			(void)!fchown(i, st->run->uid, st->run->gid);
 	return 0;
 }
 

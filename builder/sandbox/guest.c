@@ -58,7 +58,8 @@ static int fill_paths(struct guest *g, struct co_err *err)
 	if (!r)
 		r = lookup_foreign(st->root->fd, s->program, err);
 	for (uint32_t i = 0; i < s->n_mounts; i++) {
-		if (guest_host_name(g->mounts[i], s->mounts[i].source, sizeof(s->mounts[i].source)) < 0)
+		if (guest_host_name(g->mounts[i], s->mounts[i].source,
+				    sizeof(s->mounts[i].source)) < 0)
 			return co_fail_sys(err, "source of mount %s", s->mounts[i].target);
 	}
 	return r;

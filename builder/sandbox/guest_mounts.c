@@ -199,8 +199,8 @@ static int add_tmpfs(struct guest *g, const struct co_mount_op *op, struct co_er
 	if (op->size)
 		co_warn(g->st->s->bus, NULL,
 			"mount %s: its size can not be limited in this sandbox", op->target);
-	return add(g, openat(g->dir, name, O_PATH | O_DIRECTORY | O_CLOEXEC), op->target, 0, true,
-		   err);
+	return add(g, openat(g->dir, name, O_PATH | O_DIRECTORY | O_CLOEXEC), op->target,
+		   op->readonly ? CO_IPM_READONLY : 0, !op->readonly, err);
 }
 
 static bool forbidden(const char *target)
@@ -217,7 +217,7 @@ static int add_op(struct guest *g, const struct co_mount_op *op, struct co_err *
 	if (op->kind == CO_MOP_BIND)
 		dir = fstat(op->src_fd, &sb) == 0 && S_ISDIR(sb.st_mode);
 	if (forbidden(op->target))
-		return co_fail(err, CO_E_UNSUPPORTED, "mount target %s: not in /proc or /sys",
+		return co_fail(err, CO_E_SANDBOX, "mount target %s: nothing may be mounted there",
 			       op->target);
 	int r = stub(g, op->target, dir, err);
 	if (r < 0)

@@ -4,13 +4,18 @@
  */
 #include "sandbox-internal.h"
 
+/* Global, because what stands in a table of addresses for a local symbol has lost its offset on
+ * aarch64. */
 __asm__(".section .rodata\n"
 	".balign 16\n"
+	".globl init_image_start, init_image_end\n"
+	".hidden init_image_start, init_image_end\n"
 	"init_image_start:\n"
 	".incbin \"" INIT_IMAGE "\"\n"
 	"init_image_end:\n"
 	".previous\n");
-extern const char init_image_start[], init_image_end[];
+extern const char init_image_start[] __attribute__((visibility("hidden"))),
+	init_image_end[] __attribute__((visibility("hidden")));
 
 const void *init_image(size_t *size)
 {

@@ -400,15 +400,17 @@ static bool sweep(struct sweep *w)
 	return dir >= 0;
 }
 
-/* Reaps what is dead already; false: nothing is left. Orphans are ours before their parent can be
- * reaped, so that no living child means no living descendant. */
+/* false: no process is left. Orphans are ours before their parent can be reaped, so that no child
+ * means no descendant. Only a few of the dead are reaped: a step that forks without end has ever
+ * more. */
 static bool any_left(void)
 {
-	long pid;
-	do
-		pid = sys(__NR_wait4, -1, 0, WNOHANG | __WALL, 0);
-	while (pid > 0 || pid == -EINTR);
-	return pid != -ECHILD;
+	for (int i = 0; i < PASSES; i++) {
+		long pid = sys(__NR_wait4, -1, 0, WNOHANG | __WALL, 0);
+		if (pid <= 0)
+			return pid != -ECHILD;
+	}
+	return true;
 }
 
 /* First all are stopped, until a pass finds none that was missed: those that fork would be faster
@@ -416,7 +418,9 @@ static bool any_left(void)
 static void kill_children(struct sweep *w)
 {
 	/* looking at every process of the machine is dear, and most steps leave nothing behind */
-	while (any_left()) {
+	if (!any_left())
+		return;
+	for (;;) {
 		w->signal = SIGSTOP;
 		w->page = 0;
 		for (int i = 0; i < PASSES; i++)
@@ -426,7 +430,11 @@ static void kill_children(struct sweep *w)
 		if (!sweep(w))
 			return;
 		/* those that died leave us their children, so until there are none */
-		sys(__NR_wait4, -1, 0, __WALL, 0);
+		long pid = sys(__NR_wait4, -1, 0, __WALL, 0);
+		while (pid > 0)
+			pid = sys(__NR_wait4, -1, 0, WNOHANG | __WALL, 0);
+		if (pid == -ECHILD)
+			return;
 	}
 }
 

@@ -53,6 +53,8 @@ int co_cache_get(struct co_cache *c, const struct co_digest *key, struct co_laye
 /* Remembers a layer that was made here. what: the instruction, for people. */
 int co_cache_put(struct co_cache *c, const struct co_digest *key, const struct co_layer *layer,
 		 const char *what, int64_t duration_ns, struct co_err *err) co_must_check;
+/* key is another name of what `of` stands for: trusted as far as that is. Best effort. */
+void co_cache_alias(struct co_cache *c, const struct co_digest *key, const struct co_digest *of);
 /* Brings the blobs of hits into the store. On failure they count as lost. */
 int co_cache_fetch(struct co_cache *c, const struct co_layer *layers, size_t n,
 		   struct co_err *err) co_must_check;
@@ -79,6 +81,9 @@ void co_cache_mount_save(struct co_cache *c, const char *id, const struct co_roo
 struct co_cache_input {
 	const char *name, *value;
 };
+/* Names of the form "file PATH" are a list that is complete, or was not made: then an input of this
+ * name stands for it. */
+#define CO_CACHE_FILES_UNSEEN "what --from stands for"
 struct co_cache_step {
 	const char *project, *stage;
 	unsigned position, nth; /* in the stage; of steps with the same text */
@@ -95,6 +100,7 @@ const struct co_cache_input *co_cache_explain(struct co_cache *c, const struct c
 /* ---- at its end ---- */
 struct co_cache_entry {
 	struct co_digest key;
+	struct co_digest also; /* a further key of the same layer; may be unset */
 	struct co_layer layer;
 	bool result; /* the target is made of it (mode=min) */
 };

@@ -49,6 +49,9 @@ int co_context_load_ignore(struct co_context *c, const char *dockerfile,
 /* An empty context whose Dockerfile is text (taken, from malloc). */
 int co_context_open_text(struct co_context *out, struct co_store *s, char *text, size_t len,
 			 const char *what, struct co_err *err) co_must_check;
+/* A store that lies in the directory is not copied; said on the bus. After co_context_load_ignore.
+ */
+void co_context_hide_store(struct co_context *c, const struct co_store *s, struct co_bus *bus);
 void co_context_release(struct co_context *c);
 
 /* ---- copying (COPY, ADD of local files; facts/dockerfile-language 8) ---- */
@@ -76,6 +79,10 @@ struct co_copy {
 	const char *const *excludes;  /* patterns */
 	size_t n_excludes;
 	bool parents, link;
+	/* The digest is to tell times too (whole seconds, no later than times_max): files of
+	 * another stage keep theirs. */
+	bool times;
+	int64_t times_max;
 	/* NEVER copies archives. AUTO: files of a tree that are archives by content (ADD). ALWAYS:
 	 * downloads too. What is no archive is copied. */
 	enum co_unpack_choice unpack;
@@ -88,8 +95,8 @@ struct co_copy {
 	struct co_bus *bus;
 };
 /* Content key of what would be written: names, types, modes, owners, link targets, kept xattrs and
- * bytes, never mtime; also the destination and options. Fails as co_copy_run would for a missing
- * literal source. */
+ * bytes, never mtime (but see times); also the destination and options. Fails as co_copy_run would
+ * for a missing literal source. */
 int co_copy_digest(const struct co_copy *c, struct co_digest *out,
 		   struct co_err *err) co_must_check;
 /* Carries it out inside dest (already holding the stage's tree). */

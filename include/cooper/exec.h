@@ -52,10 +52,10 @@ struct co_exec_opts {
 	uint64_t memory, pids, output_limit;
 	double cpus;
 	unsigned timeout_s;
-	unsigned jobs;		      /* stages at a time; 0: as many as there are cores */
-	const char *const *add_hosts; /* "name:ip", NULL-ended, or NULL */
+	unsigned jobs;			    /* stages at a time; 0: as many as there are cores */
+	const char *const *add_hosts;	    /* "name:ip", NULL-ended, or NULL */
 	const struct co_layer_taker *taker; /* borrowed; NULL: nobody */
-	const char *clock_env;	      /* SOURCE_DATE_EPOCH as text, for ARG-less reproducibility */
+	const char *clock_env; /* SOURCE_DATE_EPOCH as text, for ARG-less reproducibility */
 };
 /* The built target stage. */
 struct co_built {

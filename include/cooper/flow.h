@@ -53,7 +53,7 @@ struct co_build_opts {
 	const struct co_output *outputs;
 	size_t n_outputs;
 	bool push, pull, no_cache;
-	bool late_push; /* no layer is uploaded before the whole build has succeeded */
+	bool late_push;		   /* no layer is uploaded before the whole build has succeeded */
 	bool force_compression;	   /* the base's layers too */
 	bool squash, single_layer; /* one layer of what lies on the base; of everything */
 	/* Not NULL: called once, or with preview_plan once a platform, and nothing is built. A

@@ -18,6 +18,13 @@ int co_layout_write_dir(struct co_store *s, const struct co_descriptor *desc,
  * manifest.json names this machine's image. names: NULL-ended references for RepoTags. */
 int co_layout_write_tar(struct co_store *s, const struct co_descriptor *desc, const char *const *names,
 			bool docker, struct co_sink *out, struct co_err *err) co_must_check;
+/* The same for several images, no two of them the same one. */
+struct co_layout_image {
+	struct co_descriptor desc;
+	const char *const *names; /* NULL-ended, or NULL */
+};
+int co_layout_write_tar_many(struct co_store *s, const struct co_layout_image *images, size_t n,
+			     bool docker, struct co_sink *out, struct co_err *err) co_must_check;
 /* Reads a layout directory resp. an archive file (OCI or docker; compressed too; from a pipe as
  * well) into the store and gives the descriptor. select: a reference name ("1.2", "app:1.2"), a
  * digest, or both ("1.2@sha256:…": the digest counts); NULL: the only image, or all entries as one

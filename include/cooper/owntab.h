@@ -38,6 +38,9 @@ int co_owntab_fd(const struct co_owntab *t); /* borrowed */
  * kernel has no statx, birth is 0. Also gives the link count when nlink is not NULL. 0 or -1 with
  * errno. */
 int co_owntab_key(int dirfd, const char *name, struct owntab_key *key, uint64_t *nlink);
+/* The same, and all that stat tells, with one call of the kernel. */
+struct stat;
+int co_owntab_stat(int dirfd, const char *name, struct owntab_key *key, struct stat *st);
 bool co_owntab_get(const struct co_owntab *t, const struct owntab_key *key, struct co_own *out);
 /* Sets everything but the attributes. 0, or -1 with ENOSPC when the table is full. */
 int co_owntab_set(struct co_owntab *t, const struct owntab_key *key, const struct co_own *own);

@@ -52,7 +52,8 @@ int co_store_put(struct co_store *s, const void *data, size_t len, struct co_dig
 struct co_store_watch {
 	/* fd reads what is there so far; it belongs to the watcher */
 	void (*begins)(void *ctx, const struct co_digest *d, int fd);
-	void (*grows)(void *ctx, const struct co_digest *d, int64_t size); /* about; not each byte */
+	void (*grows)(void *ctx, const struct co_digest *d,
+		      int64_t size);				     /* about; not each byte */
 	void (*ends)(void *ctx, const struct co_digest *d, bool ok); /* ok: right, and published */
 	void *ctx;
 };

@@ -462,6 +462,106 @@ commit() {
 	git -C app add . && GIT_COMMITTER_DATE="$1 +0000" git -C app -c user.name=a -c user.email=a commit -qm x --allow-empty
 }
 
+# A stage whose result is the first letter of the context's file, and one that takes it.
+stages() {
+	mkdir -p app
+	echo "$1" >app/file
+	cat >app/Dockerfile <<-DOCKER
+		FROM $REGISTRY/base:1 AS build
+		COPY file /in
+		RUN mkdir /d && head -c1 /in >/d/out && cat /proc/sys/kernel/random/uuid >/noise
+		FROM $REGISTRY/base:1
+		COPY --from=build /d /d
+		RUN cat /proc/sys/kernel/random/uuid >/random
+		USER 1000
+	DOCKER
+}
+# The digest when all that follows COPY --from was found, whatever ran before it.
+found_by_content() {
+	grep -A1 'COPY --from' <<<"$1" | grep -q CACHED && grep -A1 'RUN cat' <<<"$1" | grep -q CACHED
+}
+
+@test "a copy from a stage that was built anew is found by its files" {
+	stages apple
+	run -0 build
+	cp digest first
+	stages almond
+	run -0 build
+	found_by_content "$output"
+	[ "$(cached_steps "$output")" = 2 ]
+	cmp digest first
+	# and the next time without a look at the files
+	run -0 build
+	[ "$(cached_steps "$output")" = 4 ]
+	cmp digest first
+	# other files, and which
+	stages banana
+	run -0 build --explain-cache
+	why "$output" | grep 'COPY --from' | grep -q 'file out changed'
+	[ "$(cached_steps "$output")" = 0 ]
+	run -1 cmp -s digest first
+	stages blueberry
+	cp digest second
+	run -0 build
+	found_by_content "$output"
+	cmp digest second
+	# a dry run does not look at files, and says so
+	stages cherry
+	run -0 "$COOPER" build --dry-run app
+	grep -A1 'COPY --from' <<<"$output" | grep -q 'not built yet'
+	# the same from nothing, but for what chance gives
+	stages banana
+	sed -i '/>.random/d' app/Dockerfile
+	run -0 build --no-cache
+	cp digest cold
+	stages blackberry
+	sed -i '/>.random/d' app/Dockerfile
+	run -0 build
+	cmp digest cold
+}
+
+@test "a copy from a stage is found by its files on another machine, and a cached build unpacks nothing" {
+	stages apple
+	run -0 build --cache-repo "$CACHE" -t "$REGISTRY/app:1" --push
+	cp digest first
+	machine two
+	requests_from_here
+	run -0 build --cache-repo "$CACHE" -t "$REGISTRY/app:1" --push
+	[ "$(cached_steps "$output")" = 4 ]
+	cmp digest first
+	[ ! -d "$COOPER_ROOT/layers" ] || [ -z "$(ls "$COOPER_ROOT/layers")" ]
+	run -1 grep 'GET.*/blobs/' <<<"$(requests | grep cache)"
+	[ "$(requests | grep -c 'GET /v2/cache/manifests')" -le 2 ]
+	machine three
+	stages avocado
+	run -0 build --cache-repo "$CACHE" -t "$REGISTRY/app:1" --push
+	found_by_content "$output"
+	cmp digest first
+	# what it found out is in the cache as well
+	machine four
+	run -0 build --cache-repo "$CACHE" -t "$REGISTRY/app:1"
+	[ "$(cached_steps "$output")" = 4 ]
+}
+
+@test "who finds a copy by its files does not vouch for it" {
+	openssl genpkey -quiet -algorithm ed25519 -out key.pem 2>/dev/null || openssl genpkey -algorithm ed25519 -out key.pem
+	openssl pkey -in key.pem -pubout -out key.pub
+	stages apple
+	build --cache-repo "$CACHE"
+	machine two
+	stages avocado
+	run -0 build --cache-from "$CACHE"
+	found_by_content "$output"
+	# the alias is there; now it is passed on by somebody with a key
+	run -0 build --cache-from "$CACHE" --cache-to "type=registry,ref=$REGISTRY/signed,mode=max" --cache-key key.pem
+	[ "$(cached_steps "$output")" = 4 ]
+	machine three
+	run -0 build --cache-from "$REGISTRY/signed" --cache-trust key.pub
+	grep -q 'entries that are not signed' <<<"$output"
+	[ "$(cached_steps "$output")" = 2 ]
+	grep -A1 'RUN mkdir' <<<"$output" | grep -q CACHED
+}
+
 @test "a new commit: every step runs, and it is said why and what helps" {
 	project
 	git init -q app

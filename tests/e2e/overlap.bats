@@ -57,6 +57,7 @@ soon() {
 	echo "never: $*"
 	return 1
 }
+never() { if "$@"; then echo "unexpected: $*"; return 1; fi; }
 in_tmp() { [ -n "$(find "$COOPER_ROOT/tmp" -name "$1" 2>/dev/null)" ]; }
 overlay_works() { [ "$(id -u)" = 0 ] || "$COOPER" doctor | grep -q overlay; }
 
@@ -67,9 +68,9 @@ overlay_works() { [ "$(id -u)" = 0 ] || "$COOPER" doctor | grep -q overlay; }
 	try -t x -o type=local,dest=out >log 2>&1 &
 	soon in_tmp a-first2
 	soon unpacked 3
-	! unpacked 2
-	! stored 2
-	! grep -qE '^#[0-9]+ [0-9.]+ ran$' log
+	never unpacked 2
+	never stored 2
+	never grep -qE '^#[0-9]+ [0-9.]+ ran$' log
 	touch state/go
 	wait $!
 	unpacked 2
@@ -107,21 +108,21 @@ overlay_works() { [ "$(id -u)" = 0 ] || "$COOPER" doctor | grep -q overlay; }
 	serve '{"1": {"how": "flip"}}'
 	run -5 try
 	[[ $output == *"$(digest_of_layer 1)"*"its content is sha256:"* ]]
-	! stored 1
-	! unpacked 1
-	! grep -E '^#[0-9]+ [0-9.]+ ran$' <<<"$output"
+	never stored 1
+	never unpacked 1
+	never grep -E '^#[0-9]+ [0-9.]+ ran$' <<<"$output"
 	assert_clean
 	rm -r "$COOPER_ROOT"
 	faults '{"1": {"how": "hold", "at": 10}, "2": {"how": "flip"}}' # one that fails does not wait for others
 	run -5 try
-	! unpacked 1
-	! unpacked 2
+	never unpacked 1
+	never unpacked 2
 	assert_clean
 	faults '{"1": {"how": "whole", "at": 999999}}'
 	run -8 timeout 100 "$COOPER" build --progress=plain --user-policy=off app
 	[[ $output == *"$(digest_of_layer 1)"* ]]
-	! stored 1
-	! unpacked 1
+	never stored 1
+	never unpacked 1
 	assert_clean
 	faults '{}'
 	try -q -o type=local,dest=out
@@ -151,7 +152,7 @@ overlay_works() { [ "$(id -u)" = 0 ] || "$COOPER" doctor | grep -q overlay; }
 	serve
 	run -5 try
 	[[ $output == *"its content is "*", the image says sha256:7777"* ]]
-	! unpacked 2
+	never unpacked 2
 	assert_clean
 }
 
@@ -161,8 +162,8 @@ overlay_works() { [ "$(id -u)" = 0 ] || "$COOPER" doctor | grep -q overlay; }
 	try --sandbox=emulated -o type=local,dest=out >log 2>&1 &
 	soon in_tmp a-first3
 	in_tmp b-noise2
-	! in_tmp a-first4
-	! stored 3
+	never in_tmp a-first4
+	never stored 3
 	touch state/go
 	wait $!
 	[ "$(cat out/d/last)" = 4 ]
@@ -172,7 +173,7 @@ overlay_works() { [ "$(id -u)" = 0 ] || "$COOPER" doctor | grep -q overlay; }
 	faults '{"2": {"how": "flip"}}'
 	run -5 try --sandbox=emulated
 	[[ $output == *"$(digest_of_layer 2)"*"its content is sha256:"* ]]
-	! grep -E '^#[0-9]+ [0-9.]+ ran$' <<<"$output"
+	never grep -E '^#[0-9]+ [0-9.]+ ran$' <<<"$output"
 	assert_clean
 	# the blob is right, its content is not: a tree that was begun is not gone on with
 	head -c 100000 /dev/urandom >rubbish
@@ -223,7 +224,7 @@ overlay_works() { [ "$(id -u)" = 0 ] || "$COOPER" doctor | grep -q overlay; }
 	soon stored 1
 	kill -INT $builder
 	wait $builder || [ $? -eq 130 ]
-	! unpacked 2
+	never unpacked 2
 	assert_clean
 }
 
@@ -282,7 +283,37 @@ USER $U'; do
 	waits_for_layer base toor 'RUN echo toor:x:0:0::/:/bin/sh >>/etc/passwd
 USER toor'
 	run -6 cooper build --progress=plain --no-cache --push -t "$REGISTRY/toor:1" app
-	! has_image toor:1
+	never has_image toor:1
+	assert_clean
+}
+
+@test "a step reaches neither the uploader nor what it knows" {
+	[ "$(id -u)" = 0 ] || skip "the sandboxes are chosen by name"
+	htpasswd -Bbn user 'pass:word-of-the-registry' >htpasswd
+	registry_start "$T/registry" "$T/htpasswd"
+	make_base base
+	printf 'pass:word-of-the-registry' | cooper login -u user --password-stdin "$REGISTRY"
+	# the second step has the uploader beside it
+	context app <<-'END'
+		FROM base
+		RUN head -c 100000 /dev/urandom >/noise
+		RUN for p in /proc/[0-9]*; do tr '\0' ' ' <$p/cmdline | grep -q 'pus[h] -t REGISTRY' || continue; \
+			head -c 1 $p/environ >/dev/null 2>&1 && echo READ environ; \
+			head -c 1 $p/maps 2>/dev/null | grep -q . && echo READ maps; \
+			readlink $p/fd/* | grep -q . && echo READ fd; echo met; done 2>/dev/null; \
+			echo "sockets: $(ls -l /proc/self/fd | grep -c socket:)"; echo looked
+		USER 5
+	END
+	sed -i "s/REGISTRY/$REGISTRY/" app/Dockerfile
+	# (with real root's capabilities the emulated sandbox hides no environment, the builder's own neither)
+	for sandbox in userns chroot; do
+		run -0 cooper build --progress=plain --no-cache --sandbox=$sandbox --push -t "$REGISTRY/app:$sandbox" app
+		[[ $output == *looked* ]]
+		[[ $output == *"uploaded "*"while later steps ran"* ]]
+		[[ $output != *word-of-the-registry* ]]
+		[[ $output == *"sockets: 0"* ]]
+		never grep -E '^#[0-9]+ [0-9.]+ READ' <<<"$output"
+	done
 	assert_clean
 }
 

@@ -72,6 +72,21 @@ teardown() { common_teardown; }
 	[ -z "$(find "$COOPER_ROOT/blobs" -type f)" ]
 }
 
+@test "a look into an image of a registry shows its download on a terminal only, and before the answer" {
+	registry_start "$T/registry"
+	make_base base
+	cooper push -q base "$REGISTRY/base:1"
+	COOPER_ROOT=$T/silent cooper ls "$REGISTRY/base:1" >names 2>said
+	[ ! -s said ]
+	grep -q '^bin' names
+	COOPER_ROOT=$T/seen TERM=xterm script -qec "$COOPER ls $REGISTRY/base:1" /dev/null >typescript </dev/null
+	grep -q 'pull' typescript
+	[ "$(grep -n 'pull' typescript | tail -1 | cut -d: -f1)" -lt "$(grep -nE '(^|[^a-z/])bin' typescript | tail -1 | cut -d: -f1)" ]
+	# what failed is said once
+	COOPER_ROOT=$T/none TERM=xterm script -qec "$COOPER cat $REGISTRY/none:1 /x" /dev/null >typescript </dev/null || true
+	[ "$(grep -c 'error:' typescript)" = 1 ]
+}
+
 @test "a look inside: inspect, history, ls, cat, export, save" {
 	make_base base
 	printf 'FROM base\nENV A=b\nRUN echo text >/file && chmod 640 /file\nUSER 1000\nCMD ["sh"]\n' >Dockerfile

@@ -16,12 +16,14 @@ done
 # the same image in every sandbox
 mkdir -p /tmp/ctx
 cp /bin/busybox /tmp/ctx/
+echo 'app:x:7:7::/:/bin/sh' >/tmp/ctx/passwd
 chmod 755 /tmp /tmp/ctx
 cat >/tmp/ctx/Dockerfile <<-'END'
 	FROM scratch AS base
 	COPY --chmod=755 busybox /bin/busybox
 	SHELL ["/bin/busybox", "sh", "-c"]
-	RUN /bin/busybox --install -s /bin && mkdir -m 1777 /tmp && mkdir /etc && echo 'app:x:7:7::/:/bin/sh' >/etc/passwd
+	COPY passwd /etc/passwd
+	RUN /bin/busybox --install -s /bin && mkdir -m 1777 /tmp
 	RUN echo x >/f && chown 7:8 /f && chmod 4711 /f && ln /f /hard && mkfifo /p && test "$(stat -c %u:%g:%a /hard)" = 7:8:4711
 	RUN (sleep 1000 &); for i in 1 2 3; do (echo $i >/n$i) & done; wait; uname -m >/arch
 	RUN trap 'echo got >/trap' USR1; kill -USR1 $$; sleep 0.1; readlink /proc/self/exe >/exe
@@ -42,9 +44,10 @@ FLAGS=--sandbox=userns build root env
 FLAGS=--sandbox=chroot build root-chroot env
 FLAGS=--sandbox=emulated build root-emulated env
 chmod 777 /tmp
-cat >/tmp/as-user <<-END
+cat >/tmp/as-user <<-'END'
 	#!/bin/sh
-	exec su user -s /bin/sh -c 'exec "\$0" "\$@"' "\$@"
+	{ printf exec; for a; do printf " '%s'" "$a"; done; } >/tmp/as-user-command
+	exec su -s /bin/sh user -c "exec sh /tmp/as-user-command"
 END
 chmod 755 /tmp/as-user
 FLAGS=--sandbox=userns build range /tmp/as-user env COOPER_ROOT=/tmp/store-range HOME=/home/user

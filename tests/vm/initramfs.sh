@@ -5,7 +5,7 @@ grep -q '^rootfs / ' /proc/mounts || grep -q '^none / rootfs' /proc/mounts || { 
 "$B/cooper" doctor | tee /tmp/doctor
 grep -q 'Builds use: userns' /tmp/doctor
 cd tests/unit/sandbox
-for t in run end attack; do
+for t in end attack; do
 	"$B/tests/sandbox_test_$t" >"/tmp/$t.log" 2>&1 || { grep -v -E ' RUN |  OK ' "/tmp/$t.log" | head -40; exit 1; }
 	grep -c ' OK ' "/tmp/$t.log" | sed "s/^/sandbox_test_$t: passed /"
 done

@@ -106,6 +106,47 @@ static void owners(void **state)
 	assert_true(co_digest_eq(&a, &b));
 }
 
+static void digest_with_times(const char *setup, const char *line, int64_t max,
+			      struct co_digest *out)
+{
+	struct world w;
+	struct job j;
+	struct co_err err = CO_ERR_INIT;
+	world_open(&w, setup);
+	job_init(&w, &j, line);
+	j.copy.times = true;
+	j.copy.times_max = max;
+	assert_int_equal(co_copy_digest(&j.copy, out, &err), 0);
+	world_close(&w);
+}
+
+static void times_when_asked_for(void **state)
+{
+	(void)state;
+#define AT(t) BASE "; find src -exec touch -h -d @" t " {} +"
+	static const char *const others[] = {AT("50"), AT("77") "; touch -d @78 src/d/s/b",
+					     AT("77") "; touch -d @78 src/d/s",
+					     AT("77") "; touch -h -d @78 src/d/l"};
+	struct co_digest a, b;
+	digest_with_times(AT("77"), "d /e", 1000, &a);
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		digest_with_times(others[i], "d /e", 1000, &b);
+		if (co_digest_eq(&a, &b))
+			fail_msg("the same digest: %s", others[i]);
+	}
+	/* as a layer has them: whole seconds, and none later than its epoch */
+	digest_with_times(AT("77.5"), "d /e", 1000, &b);
+	assert_true(co_digest_eq(&a, &b));
+	digest_with_times(AT("77"), "d /e", 60, &a);
+	digest_with_times(AT("99"), "d /e", 60, &b);
+	assert_true(co_digest_eq(&a, &b));
+	digest_with_times(AT("77"), "d /e", 61, &b);
+	assert_false(co_digest_eq(&a, &b));
+	/* never taken for one without */
+	digest(AT("77"), "d /e", &b);
+	assert_false(co_digest_eq(&a, &b));
+}
+
 static void names_and_wildcards(void **state)
 {
 	(void)state;
@@ -209,9 +250,13 @@ static void many_files(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(does_not_matter), cmocka_unit_test(matters),
-		cmocka_unit_test(owners),	   cmocka_unit_test(names_and_wildcards),
-		cmocka_unit_test(failures),	   cmocka_unit_test(downloads),
+		cmocka_unit_test(does_not_matter),
+		cmocka_unit_test(matters),
+		cmocka_unit_test(owners),
+		cmocka_unit_test(times_when_asked_for),
+		cmocka_unit_test(names_and_wildcards),
+		cmocka_unit_test(failures),
+		cmocka_unit_test(downloads),
 		cmocka_unit_test(many_files),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -77,6 +77,40 @@ static void keeps_what_names_reach(void **state)
 	assert_int_equal(access("/etc/passwd", F_OK), 0);
 }
 
+static void verdict(struct fixture *f, const char *name, const char *text)
+{
+	auto_free char *path = co_xasprintf("users/%s", name);
+	mkdirat(co_store_fd(f->store), "users", 0700);
+	assert_ok(co_write_file(co_store_fd(f->store), path, text, strlen(text), 0600, &f->err),
+		  &f->err);
+}
+
+/* What was found out about users goes with the layers that it is about. */
+static void verdicts(void **state)
+{
+	struct fixture *f = *state;
+	struct co_gc_stats st;
+	char text[CO_DIGEST_TEXT];
+	struct co_descriptor d = put_image(f, "a", 2, CO_COMP_GZIP, "linux/amd64");
+	struct co_config c = config_of(f, &d);
+	assert_ok(co_store_tag(f->store, "x:1", &d, &f->err), &f->err);
+	auto_free char *kept = co_xasprintf("{\"root\":false,\"layer\":\"%s\"}",
+					    co_digest_str(&c.diff_ids[1], text));
+	struct co_digest other;
+	co_digest_of(&other, "x", 1);
+	auto_free char *gone = co_xasprintf("{\"layer\":\"%s\"}", co_digest_str(&other, text));
+	verdict(f, "kept.json", kept);
+	verdict(f, "gone.json", gone);
+	verdict(f, "old.json", "{\"root\":false}");
+	verdict(f, "broken.json", "{");
+	gc(f, -1, &st);
+	assert_int_equal(count_files(f, "users"), 1);
+	assert_int_equal(faccessat(co_store_fd(f->store), "users/kept.json", F_OK, 0), 0);
+	assert_ok(co_store_untag(f->store, "x:1", &f->err), &f->err);
+	gc(f, -1, &st);
+	assert_int_equal(count_files(f, "users"), 0);
+}
+
 static void sparse_index(void **state)
 {
 	struct fixture *f = *state;
@@ -304,10 +338,11 @@ static void killed_at_work(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		fixture_test(keeps_what_names_reach), fixture_test(sparse_index),
-		fixture_test(cache_records),	      fixture_test(refuses_while_in_use),
-		fixture_test(opening_waits),	      fixture_test(unreadable_document),
-		fixture_test(foreign_files),	      fixture_test(killed_at_work),
+		fixture_test(keeps_what_names_reach), fixture_test(verdicts),
+		fixture_test(sparse_index),	      fixture_test(cache_records),
+		fixture_test(refuses_while_in_use),   fixture_test(opening_waits),
+		fixture_test(unreadable_document),    fixture_test(foreign_files),
+		fixture_test(killed_at_work),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -225,6 +225,38 @@ static void archives(void **state)
 	}
 }
 
+/* Images that share a layer and a tag, in one archive and in one directory. */
+static void several_images(void **state)
+{
+	struct fixture *f = *state;
+	static const char *const names[2][2] = {{"docker.io/library/app:1", NULL},
+						{"docker.io/library/db:1", NULL}};
+	for (int docker = 0; docker < 2; docker++) {
+		struct co_layout_image list[2] = {
+			{put_image(f, "a", 1, CO_COMP_GZIP, "linux/amd64"), names[0]},
+			{put_image(f, "a", 2, CO_COMP_GZIP, "linux/amd64"), names[1]}};
+		const char *dir = in_dir(f, docker ? "both-d" : "both");
+		auto_buf tar = CO_BUF_INIT(CO_BUF_TEXT);
+		struct co_descriptor got;
+		assert_ok(co_layout_write_tar_many(f->store, list, 2, docker, co_sink_buf(&tar),
+						   &f->err),
+			  &f->err);
+		for (int i = 0; i < 2; i++)
+			assert_ok(co_layout_write_dir(f->store, &list[i].desc, names[i], dir,
+						      &f->err),
+				  &f->err);
+		start_over(f);
+		assert_true(read_tar(f, &tar, NULL, &got) < 0);
+		for (int i = 0; i < 2; i++) {
+			assert_ok(read_tar(f, &tar, i ? "db:1" : "app:1", &got), &f->err);
+			assert_same(&got, &list[i].desc);
+			assert_complete(f, &got);
+			assert_ok(read_dir(f, dir, i ? "db:1" : "app:1", &got), &f->err);
+			assert_same(&got, &list[i].desc);
+		}
+	}
+}
+
 static void archive_members_are_sorted(void **state)
 {
 	struct fixture *f = *state;
@@ -381,6 +413,7 @@ int main(void)
 		fixture_test(hostile_directories),
 		fixture_test(nested_indexes),
 		fixture_test(archives),
+		fixture_test(several_images),
 		fixture_test(archive_members_are_sorted),
 		fixture_test(compressed_archives),
 		fixture_test(docker_cannot_load_zstd),

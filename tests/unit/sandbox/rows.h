@@ -335,7 +335,14 @@ static const struct row rows[] = {
 	 -1,
 	 NULL,
 	 {.memory = 60u << 20, .timeout_s = 20}},
-	{"one processor", AS_ALL, "nproc", 0, "1\n", {.cpus = 0.5}},
+	/* a control group leaves all processors visible: there the time used tells */
+	{"half a processor",
+	 AS_ALL,
+	 "b() { busybox timeout 2 sh -c 'while :; do :; done'; }; [ $(nproc) = 1 ] || { b & b & "
+	 "wait; times | tail -n 1 | grep -q '^0m[01]\\.'; } && echo few",
+	 0,
+	 "few\n",
+	 {.cpus = 0.5}},
 	{"closes everything", AS_ALL, "exec <&- >&- 2>&-; sleep 0.1; exit 3", EXIT(3), ""},
 	{"leaves daemons", AS_ALL,
 	 "sleep 54321 & setsid sleep 54321 & (setsid sleep 54321 &) ; exit 4", EXIT(4), ""},

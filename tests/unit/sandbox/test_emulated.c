@@ -141,6 +141,19 @@ static void basics(struct world *w, const struct kind *k, struct outcome *o)
 	expect(o, "1\n");
 }
 
+/* A user's own descriptors can be opened again, and a file is no directory to a user either. */
+static void reopened(struct world *w, const struct kind *k, struct outcome *o)
+{
+	struct job j = {.script =
+				"echo out >/dev/stdout; (echo err >/dev/stderr) 2>&1; "
+				"echo in | cat /dev/stdin; ls /proc/$$/fd >/dev/null && echo fds; "
+				"touch /tmp/f; stat /tmp/f/x 2>&1 | grep -c 'Not a directory'; "
+				"mkdir /tmp/f/x 2>&1 | grep -c 'Not a directory'",
+			.run = {.uid = 1000, .gid = 1000}};
+	finish(start(w, k, &j, o));
+	expect(o, "out\nerr\nin\nfds\n1\n1\n");
+}
+
 /* A number that the interposer keeps for itself is never given to the step. */
 static void many_files(struct world *w, const struct kind *k, struct outcome *o)
 {
@@ -304,6 +317,7 @@ TEST(attacks)
 TEST(ends)
 TEST(mounts)
 TEST(many_files)
+TEST(reopened)
 
 int main(void)
 {
@@ -311,6 +325,7 @@ int main(void)
 		cmocka_unit_test(test_looks_like_root), cmocka_unit_test(test_basics),
 		cmocka_unit_test(test_attacks),		cmocka_unit_test(test_ends),
 		cmocka_unit_test(test_mounts),		cmocka_unit_test(test_single_program),
-		cmocka_unit_test(test_single_links),	cmocka_unit_test(test_many_files)};
+		cmocka_unit_test(test_single_links),	cmocka_unit_test(test_many_files),
+		cmocka_unit_test(test_reopened)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

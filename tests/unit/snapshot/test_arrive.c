@@ -199,6 +199,7 @@ static void test_goes_wrong(void **state)
 		assert_false(published(w, i));
 		assert_false(co_store_has(w->store, &w->layers[i].desc.digest, NULL));
 	}
+	co_err_clear(&bad);
 	assert_int_equal(co_rootfs_add_layer(fs, &w->layers[0], &bad), CO_E_NOT_FOUND);
 	/* and then everything comes */
 	a = co_arrival_begin(fs, w->layers, LAYERS);
