@@ -32,10 +32,10 @@ static long bpf(int cmd, union bpf_attr *a)
 }
 
 /* The devices that the step was given. */
-static size_t given(struct bpf_insn *p, const struct co_run *run)
+static size_t allow_given(struct bpf_insn *p, const struct co_run *run)
 {
 	size_t n = 0, count = 0;
-	for (size_t i = 0; i < run->n_mounts && count < MAX_GIVEN; i++) {
+	for (size_t i = 0; run && i < run->n_mounts && count < MAX_GIVEN; i++) {
 		struct stat sb;
 		const struct co_mount_op *op = &run->mounts[i];
 		if (op->kind != CO_MOP_DEVICE || fstat(op->src_fd, &sb) < 0)
@@ -52,7 +52,7 @@ static size_t given(struct bpf_insn *p, const struct co_run *run)
 }
 
 /* r2: type and access; r3, r4: numbers. */
-static size_t program(struct bpf_insn *p, const struct co_run *run)
+static size_t program(struct bpf_insn *p, const struct co_run *given)
 {
 	size_t n = 0;
 	const struct bpf_insn head[] = {
@@ -64,7 +64,7 @@ static size_t program(struct bpf_insn *p, const struct co_run *run)
 		JNE(BPF_REG_5, BPF_DEVCG_ACC_MKNOD, 2), RET(1), AND(BPF_REG_2, 0xffff)};
 	memcpy(p, head, sizeof(head));
 	n = sizeof(head) / sizeof(head[0]);
-	n += given(p + n, run);
+	n += allow_given(p + n, given);
 	const struct bpf_insn chars[] = {JEQ(BPF_REG_2, BPF_DEVCG_DEV_CHAR, 2), RET(0)};
 	memcpy(p + n, chars, sizeof(chars));
 	n += sizeof(chars) / sizeof(chars[0]);
@@ -82,12 +82,12 @@ static size_t program(struct bpf_insn *p, const struct co_run *run)
 	return n + 2;
 }
 
-int group_devices(int cgroup, const struct co_run *run)
+int group_devices(int cgroup, const struct co_run *given)
 {
 	struct bpf_insn insns[64 + MAX_GIVEN * 5];
 	union bpf_attr load = {.prog_type = BPF_PROG_TYPE_CGROUP_DEVICE};
 	load.insns = (uint64_t)(uintptr_t)insns;
-	load.insn_cnt = (uint32_t)program(insns, run);
+	load.insn_cnt = (uint32_t)program(insns, given);
 	load.license = (uint64_t)(uintptr_t) "MIT";
 	auto_fd prog = (int)bpf(BPF_PROG_LOAD, &load);
 	if (prog < 0)

@@ -219,7 +219,7 @@ static int prepare(struct step *st, struct guest *g, struct emulated *e, struct 
 	struct co_run run = *st->run;
 	run.env = env;
 	if (!e->grouped)
-		group_open(&e->group, st->run, false);
+		group_open(&e->group, st->run, DEVICES_ALL);
 	e->grouped = true;
 	limits_open(&st->limits, &e->group, st->run);
 	uint32_t flags = INIT_NO_NEW_PRIVS | INIT_REAPER | INIT_INTERPOSED |
@@ -282,7 +282,7 @@ static int run_guest(struct co_sandbox *s, const struct co_root *root, const str
 	struct step st = {.s = s,
 			  .root = root,
 			  .run = run,
-			  .limits = {.cgroup = -1},
+			  .limits = LIMITS_NONE,
 			  .image = e->init,
 			  .spec = -1,
 			  .userns = -1,

@@ -107,8 +107,9 @@ static bool make_group(struct group *g, const char *dir, const char *const *need
 	return ok;
 }
 
-void group_open(struct group *g, const struct co_run *run, bool devices)
+void group_open(struct group *g, const struct co_run *run, enum device_use use)
 {
+	bool devices = use != DEVICES_ALL;
 	const char *needed[4];
 	size_t n = 0;
 	char dir[400];
@@ -132,7 +133,8 @@ void group_open(struct group *g, const struct co_run *run, bool devices)
 	}
 	if (!made && devices)
 		made = make_group(g, dir, needed + n);
-	g->devices = made && devices && group_devices(g->fd, run) == 0;
+	g->devices =
+		made && devices && group_devices(g->fd, use == DEVICES_GIVEN ? run : NULL) == 0;
 }
 
 void group_close(struct group *g)
@@ -162,9 +164,22 @@ static void set_limits(struct limits *l, const struct co_run *run)
 	}
 }
 
+static bool was_given_devices(const struct co_run *run)
+{
+	for (size_t i = 0; i < run->n_mounts; i++)
+		if (run->mounts[i].kind == CO_MOP_DEVICE)
+			return true;
+	return false;
+}
+
 void limits_open(struct limits *l, const struct group *g, const struct co_run *run)
 {
-	*l = (struct limits){.cgroup = -1, .devices = g->devices};
+	*l = LIMITS_NONE;
+	if (g->devices && was_given_devices(run)) {
+		group_open(&l->given, run, DEVICES_GIVEN);
+		g = &l->given;
+	}
+	l->devices = g->devices;
 	if (g->fd < 0)
 		return;
 	bool any = run->memory || run->pids || run->cpus > 0;
@@ -223,10 +238,11 @@ static bool ran_out(int cgroup)
 
 void limits_close(struct limits *l, struct co_result *res)
 {
-	if (l->cgroup < 0)
-		return;
-	res->oom |= l->memory && ran_out(l->cgroup);
-	co_close_fd(&l->cgroup);
-	for (int i = 0; l->own && rmdir(l->path) < 0 && errno == EBUSY && i < 50; i++)
-		usleep(1000);
+	if (l->cgroup >= 0) {
+		res->oom |= l->memory && ran_out(l->cgroup);
+		co_close_fd(&l->cgroup);
+		for (int i = 0; l->own && rmdir(l->path) < 0 && errno == EBUSY && i < 50; i++)
+			usleep(1000);
+	}
+	group_close(&l->given);
 }

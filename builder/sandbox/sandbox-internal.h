@@ -63,10 +63,13 @@ struct group {
 	char path[512];
 	bool devices; /* it refuses devices outside the usual set */
 };
-void group_open(struct group *g, const struct co_run *run, bool devices);
+/* What device nodes are good for in a group. */
+enum device_use { DEVICES_ALL, DEVICES_USUAL, DEVICES_GIVEN /* and those that this step was given */ };
+void group_open(struct group *g, const struct co_run *run, enum device_use use);
 void group_close(struct group *g);
-/* Attaches the device filter to a group; 0 or -1. */
-int group_devices(int cgroup, const struct co_run *run);
+/* Attaches the device filter to a group; given: the step whose own devices are allowed too, or NULL.
+ * 0 or -1. */
+int group_devices(int cgroup, const struct co_run *given);
 
 /* Limits of one step by that group, or one below it; else by init's watchdog and rlimits. */
 struct limits {
@@ -76,7 +79,9 @@ struct limits {
 	bool joined;		 /* the child was born in it */
 	bool memory, pids, cpus; /* enforced by it */
 	bool devices;
+	struct group given; /* apart from the other steps: this one was given devices */
 };
+#define LIMITS_NONE ((struct limits){.cgroup = -1, .given = {.fd = -1}})
 void limits_open(struct limits *l, const struct group *g, const struct co_run *run);
 /* In the child: joins the group; CPU affinity where no group limits cpus. */
 int limits_join(const struct limits *l, const struct co_run *run);

@@ -162,7 +162,8 @@ static int prepare(struct step *st, struct userns *u, struct co_err *err)
 	if (!run->insecure && !own_net)
 		st->landlock = landlock_scope_ruleset();
 	if (!u->grouped)
-		group_open(&u->group, run, st->s->place == CO_PLACE_ROOT);
+		group_open(&u->group, run,
+			   st->s->place == CO_PLACE_ROOT ? DEVICES_USUAL : DEVICES_ALL);
 	u->grouped = true;
 	limits_open(&st->limits, &u->group, run);
 	uint32_t flags = (u->setgroups ? INIT_SETGROUPS : 0) |
@@ -298,7 +299,7 @@ static int userns_run(struct co_sandbox *s, const struct co_root *root, const st
 	struct step st = {.s = s,
 			  .root = root,
 			  .run = run,
-			  .limits = {.cgroup = -1},
+			  .limits = LIMITS_NONE,
 			  .image = u->image,
 			  .spec = -1,
 			  .userns = -1,
