@@ -348,29 +348,11 @@ static bool allowed_device(struct co_build_opts *out, struct cmd_ctx *c, const c
 	return true;
 }
 
-/* Items and what stands between their commas, NULL-ended; NULL if there are none. */
-static const char *const *comma_list(struct cmd_ctx *c, const struct text_list *given)
-{
-	const char **list = NULL;
-	size_t n = 0;
-	for (size_t i = 0; i < given->n; i++)
-		for (const char *p = given->items[i]; *p; p += *p == ',') {
-			size_t len = strcspn(p, ",");
-			if (len)
-				*co_arena_push(c->arena, list, n) =
-					co_arena_strndup(c->arena, p, len);
-			p += len;
-		}
-	if (n)
-		*co_arena_push(c->arena, list, n) = NULL;
-	return list;
-}
-
 static int network_and_allow(struct co_build_opts *out, struct cmd_ctx *c,
 			     const struct build_args *a)
 {
 	static const char *const networks[] = {"default", "none", "host", NULL};
-	const char *const *words = comma_list(c, &a->allow);
+	const char *const *words = cli_commas(c, &a->allow);
 	size_t n_devices = 0;
 	for (; words && *words; words++)
 		if (!allowed_device(out, c, *words, &n_devices)) {
@@ -382,8 +364,8 @@ static int network_and_allow(struct co_build_opts *out, struct cmd_ctx *c,
 	if (n_devices)
 		*co_arena_push(c->arena, devices, n_devices) = NULL;
 	out->allow_devices = devices;
-	out->cdi_dirs = comma_list(c, &a->cdi_dirs);
-	out->no_cache_stages = comma_list(c, &a->no_cache_filter);
+	out->cdi_dirs = a->cdi_dirs.n ? a->cdi_dirs.items : NULL;
+	out->no_cache_stages = cli_commas(c, &a->no_cache_filter);
 	if (!cli_one_of(a->network, networks))
 		return co_fail(c->err, CO_E_USAGE, "--network %s: it is default, none or host",
 			       a->network);
