@@ -213,10 +213,15 @@ static bool from_store(struct co_cache *c, const struct co_digest *key, struct c
 	int64_t size;
 	if (!local_read(c, key, &l))
 		return false;
+	if (l.alias.set) { /* vouches for nothing itself: co_cache_get asks for what it stands for
+			    */
+		json_decref(l.envelope);
+		return false;
+	}
 	bool ok = co_store_has(c->store, &l.rec.layer.desc.digest, &size) &&
 		  size == l.rec.layer.desc.size && !is_lost(c, &l.rec.layer.desc.digest) &&
 		  !too_old(c, l.rec.created);
-	if (ok && !l.built && !l.alias.set)
+	if (ok && !l.built)
 		ok = envelope_open(&checked, l.envelope, c->trust) == ENV_GOOD &&
 		     co_digest_eq(&checked.layer.desc.digest, &l.rec.layer.desc.digest) &&
 		     co_digest_eq(&checked.layer.diff_id, &l.rec.layer.diff_id) &&
@@ -224,7 +229,7 @@ static bool from_store(struct co_cache *c, const struct co_digest *key, struct c
 	if (ok)
 		*layer = l.rec.layer;
 	json_decref(l.envelope);
-	return ok && !l.alias.set;
+	return ok;
 }
 
 static int get_one(struct co_cache *c, const struct co_digest *key, struct co_layer *layer)

@@ -183,16 +183,17 @@ void explain_step(struct co_exec *x, struct stage_run *st, struct pending_step *
 		return;
 	if (!st->plan->no_cache)
 		explain_commit(x, only, &why);
-	co_emit(x->o->bus, (struct co_event){.kind = CO_EV_CACHE,
-					     .step = (int)x->step,
-					     .count = (int)x->plan->n_steps,
-					     .stage = st->plan->ast->name,
-					     .name = p->step.title,
-					     .rule = "CacheMiss",
-					     .text = x->o->no_cache || st->plan->no_cache
-							     ? "--no-cache was given"
-							     : co_buf_str(&why),
-					     .file = x->plan->dockerfile->source.name,
-					     .pos = p->step.pos,
-					     .ok = x->o->explain});
+	co_emit(x->o->bus,
+		(struct co_event){.kind = CO_EV_CACHE,
+				  .step = (int)x->step,
+				  .count = (int)x->plan->n_steps,
+				  .stage = st->plan->ast->name,
+				  .name = p->step.title,
+				  .rule = "CacheMiss",
+				  .text = x->o->no_cache       ? "--no-cache was given"
+					  : st->plan->no_cache ? "--no-cache-filter names its stage"
+							       : co_buf_str(&why),
+				  .file = x->plan->dockerfile->source.name,
+				  .pos = p->step.pos,
+				  .ok = x->o->explain});
 }
