@@ -18,11 +18,14 @@ static uint32_t read_args(char *out, size_t room)
 {
 	char rest[256];
 	size_t n = 0;
+	long got = 0;
 	long fd = sys4(SYS_openat, AT_FDCWD, "/proc/self/cmdline", O_RDONLY | O_CLOEXEC, 0);
 	if (fd < 0)
 		return 0;
-	for (long got = 1; got > 0 && n<room; n += got> 0 ? (size_t)got : 0)
+	do {
+		n += (size_t)got;
 		got = sys3(SYS_read, fd, out + n, room - n);
+	} while (got > 0);
 	bool more = n == room && sys3(SYS_read, fd, rest, sizeof(rest)) > 0;
 	sys1(SYS_close, fd);
 	return (uint32_t)n + more;

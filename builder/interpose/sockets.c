@@ -103,7 +103,7 @@ long h_bind(struct call *c)
 
 /* Abstract names belong to the machine's network; the kernel keeps the step among its own. Its
  * own network may be an empty one. */
-static bool leads_out(const struct call *c, char *name, size_t size)
+static bool leads_out(const struct call *c, char name[NAME_MAX_ + 1])
 {
 	struct sockaddr_un in;
 	size_t n = (size_t)c->a[2];
@@ -111,7 +111,7 @@ static bool leads_out(const struct call *c, char *name, size_t size)
 	if (c->a[2] <= NAME_AT || n > sizeof(in) || guest_read(&in, (void *)c->a[1], n) < 0)
 		return false;
 	if (in.sun_family != AF_UNIX) {
-		text_put(name, name + size, "");
+		name[0] = '\0';
 		return g.flags & CO_IP_OFFLINE;
 	}
 	if (in.sun_path[0])
@@ -120,7 +120,7 @@ static bool leads_out(const struct call *c, char *name, size_t size)
 	n -= (size_t)NAME_AT;
 	memcpy(name, in.sun_path, n);
 	name[n] = '\0';
-	return size > n;
+	return true;
 }
 
 long h_connect(struct call *c)
@@ -131,7 +131,7 @@ long h_connect(struct call *c)
 	long len = translate((void *)c->a[1], c->a[2], &w, &a, false);
 	if (len < 0)
 		return len;
-	if (!len && leads_out(c, name, sizeof(name))) {
+	if (!len && leads_out(c, name)) {
 		long r = call_waiting(c, SYS_connect, c->a);
 		if (r == -EPERM || r == -ENETUNREACH)
 			attempt_note(SYS_connect, c->a, name);
