@@ -58,12 +58,12 @@ run_user() {
 	cp -r tests/cases tests/lib "$dir/tests/"
 	cp -r testdata/base "$dir/testdata/"
 	cp build/cooper "$dir/cooper"
-	useradd -m -K SUB_UID_COUNT=65536 -K SUB_GID_COUNT=65536 cooper-range 2>/dev/null || true
-	useradd -m -K SUB_UID_COUNT=0 -K SUB_GID_COUNT=0 cooper-plain 2>/dev/null || true
+	id -u cooper-range >/dev/null 2>&1 || useradd -m -K SUB_UID_COUNT=65536 -K SUB_GID_COUNT=65536 cooper-range || return 1
+	id -u cooper-plain >/dev/null 2>&1 || useradd -m -K SUB_UID_COUNT=0 -K SUB_GID_COUNT=0 cooper-plain || return 1
 	as_user cooper-range "$dir" || ok=1
 	as_user cooper-plain "$dir" --sandbox emulated language/run mounts/ copy/ add/ || ok=1
-	userdel -r cooper-range 2>/dev/null || true
-	userdel -r cooper-plain 2>/dev/null || true
+	userdel -r cooper-range 2>/dev/null # it misses a mailbox
+	userdel -r cooper-plain 2>/dev/null
 	rm -rf "$dir"
 	return $ok
 }

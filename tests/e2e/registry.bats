@@ -83,8 +83,8 @@ teardown() { common_teardown; }
 	grep -q 'pull' typescript
 	[ "$(grep -n 'pull' typescript | tail -1 | cut -d: -f1)" -lt "$(grep -nE '(^|[^a-z/])bin' typescript | tail -1 | cut -d: -f1)" ]
 	# what failed is said once
-	COOPER_ROOT=$T/none TERM=xterm script -qec "$COOPER cat $REGISTRY/none:1 /x" /dev/null >typescript </dev/null || true
-	[ "$(grep -c 'error:' typescript)" = 1 ]
+	COOPER_ROOT=$T/none TERM=xterm run -4 script -qec "$COOPER cat $REGISTRY/none:1 /x" /dev/null </dev/null
+	[ "$(grep -c 'error:' <<<"$output")" = 1 ]
 }
 
 @test "a look inside: inspect, history, ls, cat, export, save" {
