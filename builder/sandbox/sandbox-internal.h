@@ -64,11 +64,15 @@ struct group {
 	bool devices; /* it refuses devices outside the usual set */
 };
 /* What device nodes are good for in a group. */
-enum device_use { DEVICES_ALL, DEVICES_USUAL, DEVICES_GIVEN /* and those that this step was given */ };
+enum device_use {
+	DEVICES_ALL,
+	DEVICES_USUAL,
+	DEVICES_GIVEN /* and those that this step was given */
+};
 void group_open(struct group *g, const struct co_run *run, enum device_use use);
 void group_close(struct group *g);
-/* Attaches the device filter to a group; given: the step whose own devices are allowed too, or NULL.
- * 0 or -1. */
+/* Attaches the device filter to a group; given: the step whose own devices are allowed too, or
+ * NULL. 0 or -1. */
 int group_devices(int cgroup, const struct co_run *given);
 
 /* Limits of one step by that group, or one below it; else by init's watchdog and rlimits. */

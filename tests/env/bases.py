@@ -4,8 +4,17 @@ import hashlib
 import os
 import shutil
 import subprocess
+import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def work_folder(wanted, name):
+    """Where a run keeps what it makes: the folder that was asked for, or a new one. Jobs run as many users."""
+    folder = wanted or tempfile.mkdtemp(prefix="cooper-%s-" % name, dir="/var/tmp")
+    os.makedirs(folder, exist_ok=True)
+    os.chmod(folder, 0o755)
+    return folder
 
 
 def readable(folder):

@@ -14,7 +14,6 @@ import shutil
 import subprocess
 import sys
 import tarfile
-import tempfile
 import time
 
 import bases
@@ -67,9 +66,7 @@ class Run:
 class Runner:
     def __init__(self, o):
         self.o = o
-        self.work = o.work or tempfile.mkdtemp(prefix="cooper-cpython-", dir="/var/tmp")
-        os.makedirs(self.work, exist_ok=True)
-        os.chmod(self.work, 0o755)
+        self.work = bases.work_folder(o.work, "cpython")
         self.input = os.path.join(self.work, "in")
 
     def results(self, name, account):

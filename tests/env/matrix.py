@@ -13,7 +13,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 
 import bases
@@ -37,9 +36,7 @@ LIMITS = {(e, "sudo"): "set-id programs need no_new_privs off, which takes SYS_A
 class Matrix:
     def __init__(self, o):
         self.o = o
-        self.work = o.work or tempfile.mkdtemp(prefix="cooper-matrix-", dir="/var/tmp")
-        os.makedirs(self.work, exist_ok=True)
-        os.chmod(self.work, 0o755)
+        self.work = bases.work_folder(o.work, "matrix")
         self.input = os.path.join(self.work, "in")
         self.failures = []
         self.varying = {}
