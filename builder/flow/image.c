@@ -67,6 +67,17 @@ static int from_id(struct co_store *s, const char *name, struct co_descriptor *o
 	return 0;
 }
 
+/* Names of files are no names of images; who gave one wants to be told how it is written. */
+static int not_found(const char *name, struct co_err *err)
+{
+	struct stat sb;
+	if (stat(name, &sb) < 0)
+		return err->code;
+	if (S_ISDIR(sb.st_mode))
+		return co_hint(err, "a directory is named oci:%s", name);
+	return co_hint(err, "a file is named docker-archive:%s or oci-archive:%s", name, name);
+}
+
 int co_find_image(struct co_store *s, struct co_registry *r, const char *name,
 		  const struct co_platform *platform, bool with_layers, struct co_descriptor *out,
 		  struct co_err *err)
@@ -89,7 +100,7 @@ int co_find_image(struct co_store *s, struct co_registry *r, const char *name,
 		return e;
 	e = co_ref_parse(&ref, name, err);
 	if (e < 0)
-		return e;
+		return remote ? e : not_found(name, err);
 	struct co_err local = CO_ERR_INIT;
 	if (!remote &&
 	    co_store_lookup(s, co_ref_str(&ref, full, sizeof(full)), &img, &local) == 0) {
@@ -100,9 +111,10 @@ int co_find_image(struct co_store *s, struct co_registry *r, const char *name,
 		return 0;
 	}
 	e = from_registry(s, r, &ref, platform, with_layers, out, err);
-	if (e < 0 && !remote)
-		co_wrap(err, "%s is not in the local store", name);
-	return e;
+	if (e >= 0 || remote)
+		return e;
+	co_wrap(err, "%s is not in the local store", name);
+	return not_found(name, err);
 }
 
 int co_pull_image(struct co_store *s, struct co_registry *r, const char *name,

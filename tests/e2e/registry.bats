@@ -108,3 +108,15 @@ teardown() { common_teardown; }
 	[ "$(cooper cat oci:layout /file)" = text ]
 	run -4 cooper cat app /no/such/file
 }
+
+@test "the name of a file or directory is no image's: how it is written" {
+	make_base base
+	cooper save -o base.tar base
+	cooper save --format oci-dir -o layout base
+	for name in base.tar ./base.tar; do
+		run ! cooper ls "$name"
+		[[ $output == *"docker-archive:$name"* ]]
+	done
+	run ! cooper ls layout
+	[[ $output == *"oci:layout"* ]]
+}
