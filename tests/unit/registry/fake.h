@@ -54,7 +54,8 @@ static inline void fake_write(int fd, const char *p, size_t n)
 	}
 }
 
-/* Reads the head and then as much body as Content-Length tells; only the head is kept. */
+/* Reads the head and then as much body as Content-Length tells. A body under 4 kB is kept after its
+ * head, in however many pieces it comes; of a longer one only the head is. */
 static inline bool fake_read(int fd, char *head, size_t size)
 {
 	size_t n = 0;
@@ -73,21 +74,19 @@ static inline bool fake_read(int fd, char *head, size_t size)
 		return false;
 	const char *length = strcasestr(head, "\r\ncontent-length:");
 	size_t left = length ? strtoul(length + 17, NULL, 10) : 0;
-	size_t have = n - (size_t)(end + 4 - head);
+	size_t body = (size_t)(end + 4 - head), have = n - body;
+	bool keep = left < 4000 && body + left < size;
 	char chunk[65536];
 
-	if (left <= have && left < 4000) { /* small bodies are kept in the log */
-		head[(size_t)(end + 4 - head) + left] = '\0';
-		return true;
-	}
 	while (have < left) {
-		ssize_t r = recv(fd, chunk, sizeof(chunk), 0);
+		ssize_t r = keep ? recv(fd, head + body + have, left - have, 0)
+				 : recv(fd, chunk, sizeof(chunk), 0);
 
 		if (r <= 0)
 			return false;
 		have += (size_t)r;
 	}
-	end[4] = '\0';
+	head[keep ? body + left : body] = '\0';
 	return true;
 }
 
