@@ -139,7 +139,10 @@ int lookup_foreign(int root, const char *path, struct co_err *err)
 	const Elf64_Ehdr *elf = (const void *)head;
 	if (n < 20 || memcmp(head, ELFMAG, SELFMAG) || elf->e_machine == this_machine())
 		return 0;
-	return lookup_explain(root, path, ENOEXEC, err);
+	(void)lookup_explain(root, path, ENOEXEC, err);
+	return co_hint(err,
+		       "choose an image for this machine with --platform; an emulator needs the "
+		       "sandbox userns, as root or with subordinate ids (cooper doctor)");
 }
 
 int lookup_explain(int root, const char *path, int error, struct co_err *err)

@@ -31,12 +31,13 @@ A case is a folder with a Dockerfile, its context, and a file `expect`; nothing 
   check COMMAND             shell command in the copied case; $COOPER, $OUT, $LAYOUT; must exit 0
   no-oracle WHY             not comparable with another builder; no-docker WHY, no-buildah WHY: with that one
   no-sanitizer WHY          not run with a binary built with AddressSanitizer
-  needs-root WHY            run as root only; no-sandbox NAME WHY: not with that --sandbox
+  needs-root WHY            run as root only; no-sandbox NAME WHY: not with that --sandbox; single: not as a user
+                            without subordinate ids
 
 Without `exit N` a case must build; MODE, UID:GID may be - for any. $OUTSIDE is a folder that no build may touch: it
 holds one file, `sentinel`, and every case fails that changes anything there.
 """
-import argparse, concurrent.futures, json, os, re, shlex, shutil, subprocess, sys, tempfile, threading
+import argparse, concurrent.futures, json, os, pwd, re, shlex, shutil, subprocess, sys, tempfile, threading
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "lib"))
@@ -293,6 +294,13 @@ def guarded(case):
         return "%s: %s\n%s" % (type(e).__name__, e, getattr(case, "text", ""))
 
 
+def is_single():
+    """No --sandbox, and a user with one id."""
+    me = (str(os.geteuid()), pwd.getpwuid(os.geteuid()).pw_name)
+    with open("/etc/subuid", encoding="utf-8") as f:
+        return os.geteuid() != 0 and not any(line.split(":")[0] in me for line in f)
+
+
 def base_image(opts):
     """The image that cases build on: one static program, in the store of this run."""
     busybox = shutil.which("busybox")
@@ -329,8 +337,8 @@ def main():
     chosen = len(cases)
     if os.geteuid() != 0:
         cases = [c for c in cases if not c.all("needs-root")]
-    if opts.sandbox:
-        cases = [c for c in cases if opts.sandbox not in [w[0] for w in c.all("no-sandbox")]]
+    sandbox = opts.sandbox or ("single" if is_single() else "auto")
+    cases = [c for c in cases if sandbox not in [w[0] for w in c.all("no-sandbox")]]
     failed = 0
     with tempfile.TemporaryDirectory(prefix="cooper-cases-", ignore_cleanup_errors=True) as store:
         os.environ["COOPER_ROOT"] = os.path.join(store, "store")
