@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # Installs what the tests need and passes them all: gcc and clang without a warning, unit tests, style, file-based
-# cases and end-to-end tests with real tools, then unit tests and cases again under ASan, UBSan and LSan.
+# cases as root and as users, end-to-end tests with real tools, then all of these again under ASan, UBSan and LSan.
 #
-#   tests/all.sh [gcc|clang|cases|e2e|attack|matrix|asan|quickstart|user|heavy|cpython|aarch64|machines]...
+#   tests/all.sh [gcc|clang|cases|user|e2e|attack|matrix|asan|quickstart|heavy|cpython|aarch64|machines]...
 #
-# Default: the first eight, in this order. The others take long or packages of their own: user runs the cases as
-# ordinary users; heavy is the matrix with databases, compilers and interpreters; cpython its own tests in steps;
-# aarch64 compiles everything for it and runs what qemu-user can run; machines boots virtual ones (about an hour
-# where the processor is emulated): aarch64's interposer and sandboxes, control groups v2, an initramfs as root.
+# Default: the first nine, in this order. The others take long or packages of their own: heavy is the matrix with
+# databases, compilers and interpreters; cpython its own tests in steps; aarch64 compiles everything for it and runs what
+# qemu-user can run; machines boots virtual ones (about an hour where the processor is emulated): aarch64's interposer
+# and sandboxes, control groups v2, an initramfs as root.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . tests/lib/packages.sh
@@ -42,31 +42,37 @@ run_asan() {
 		python3 tests/cases/run.py --cooper build-asan/cooper
 }
 run_cases() { python3 tests/cases/run.py; }
-# The cases again as users of this machine: one with subordinate ids, one without who needs the emulated sandbox.
+# The cases again as users of this machine: one with subordinate ids, one without, in a user namespace with a single id,
+# and that one where not even this may be had (what is about steps and files).
 as_user() { # NAME DIR RUN-ARGUMENT...
-	local name=$1 dir=$2
+	local name=$1 dir=$2 start=$SECONDS ok=0
 	shift 2
 	setpriv --reuid="$name" --regid="$name" --init-groups env -i PATH="$PATH" HOME="/home/$name" \
-		python3 "$dir/tests/cases/run.py" --cooper "$dir/cooper" "$@"
+		python3 "$dir/tests/cases/run.py" --cooper "$dir/cooper" "$@" || ok=1
+	if pgrep -u "$name" -a; then
+		echo "left running"
+		ok=1
+	fi
+	echo "${name%-*} $*: $((SECONDS - start)) s"
+	return $ok
 }
-run_user() {
-	[ "$(id -u)" = 0 ] || { echo "not root: the cases ran as a user already"; return 0; }
-	local dir ok=0
+run_user() ( # a subshell, for the trap
+	[ "$(id -u)" = 0 ] || { echo "not root: the cases ran as a user already"; exit 0; }
+	ok=0 range=cooper-range-$$ plain=cooper-plain-$$
 	dir=$(mktemp -d)
+	trap 'rm -rf "$dir"; { userdel -r $range; userdel -r $plain; } 2>/dev/null' EXIT # it misses a mailbox
 	chmod 755 "$dir"
 	mkdir -p "$dir/tests" "$dir/testdata"
 	cp -r tests/cases tests/lib "$dir/tests/"
 	cp -r testdata/base "$dir/testdata/"
 	cp build/cooper "$dir/cooper"
-	id -u cooper-range >/dev/null 2>&1 || useradd -m -K SUB_UID_COUNT=65536 -K SUB_GID_COUNT=65536 cooper-range || return 1
-	id -u cooper-plain >/dev/null 2>&1 || useradd -m -K SUB_UID_COUNT=0 -K SUB_GID_COUNT=0 cooper-plain || return 1
-	as_user cooper-range "$dir" || ok=1
-	as_user cooper-plain "$dir" --sandbox emulated language/run mounts/ copy/ add/ || ok=1
-	userdel -r cooper-range 2>/dev/null # it misses a mailbox
-	userdel -r cooper-plain 2>/dev/null
-	rm -rf "$dir"
-	return $ok
-}
+	useradd -m -K SUB_UID_COUNT=65536 -K SUB_GID_COUNT=65536 $range || exit 1
+	useradd -m -K SUB_UID_COUNT=0 -K SUB_GID_COUNT=0 $plain || exit 1
+	as_user $range "$dir" || ok=1
+	as_user $plain "$dir" || ok=1
+	as_user $plain "$dir" --sandbox emulated language/run mounts/ copy/ add/ || ok=1
+	exit $ok
+)
 run_e2e() { bats --print-output-on-failure tests/e2e; }
 run_attack() { python3 tests/attack/run.py; }
 run_matrix() { tests/env/matrix.sh --no-heavy; }
@@ -93,7 +99,7 @@ say "packages"
 # shellcheck disable=SC2086
 install_packages $BUILD_PACKAGES $RUN_PACKAGES $TEST_PACKAGES
 
-[ $# -gt 0 ] || set -- gcc clang cases e2e attack matrix asan quickstart
+[ $# -gt 0 ] || set -- gcc clang cases user e2e attack matrix asan quickstart
 for part in "$@"; do
 	say "$part"
 	start=$SECONDS

@@ -31,13 +31,13 @@ A case is a folder with a Dockerfile, its context, and a file `expect`; nothing 
   check COMMAND             shell command in the copied case; $COOPER, $OUT, $LAYOUT; must exit 0
   no-oracle WHY             not comparable with another builder; no-docker WHY, no-buildah WHY: with that one
   no-sanitizer WHY          not run with a binary built with AddressSanitizer
-  needs-root WHY            run as root only; no-sandbox NAME WHY: not with that --sandbox; single: not as a user
-                            without subordinate ids
+  needs-root WHY            run as root only
+  no-sandbox NAME WHY       not in that sandbox, forced or found; single: in a user namespace with one id
 
 Without `exit N` a case must build; MODE, UID:GID may be - for any. $OUTSIDE is a folder that no build may touch: it
 holds one file, `sentinel`, and every case fails that changes anything there.
 """
-import argparse, concurrent.futures, json, os, pwd, re, shlex, shutil, subprocess, sys, tempfile, threading
+import argparse, concurrent.futures, json, os, re, shlex, shutil, subprocess, sys, tempfile, threading
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "lib"))
@@ -294,11 +294,14 @@ def guarded(case):
         return "%s: %s\n%s" % (type(e).__name__, e, getattr(case, "text", ""))
 
 
-def is_single():
-    """No --sandbox, and a user with one id."""
-    me = (str(os.geteuid()), pwd.getpwuid(os.geteuid()).pw_name)
-    with open("/etc/subuid", encoding="utf-8") as f:
-        return os.geteuid() != 0 and not any(line.split(":")[0] in me for line in f)
+def sandbox_of(opts):
+    """What builds of this user have; "single" is a user namespace with one id."""
+    if opts.sandbox:
+        return opts.sandbox
+    found = subprocess.run([opts.cooper, "doctor", "--json"], stdout=subprocess.PIPE, check=False)
+    doctor = json.loads(found.stdout)
+    answer = {row["name"]: row.get("answer", "") for row in doctor["rows"]}[doctor["sandbox"]]
+    return "single" if "with one id" in answer else doctor["sandbox"]
 
 
 def base_image(opts):
@@ -337,7 +340,7 @@ def main():
     chosen = len(cases)
     if os.geteuid() != 0:
         cases = [c for c in cases if not c.all("needs-root")]
-    sandbox = opts.sandbox or ("single" if is_single() else "auto")
+    sandbox = sandbox_of(opts)
     cases = [c for c in cases if sandbox not in [w[0] for w in c.all("no-sandbox")]]
     failed = 0
     with tempfile.TemporaryDirectory(prefix="cooper-cases-", ignore_cleanup_errors=True) as store:
@@ -354,7 +357,8 @@ def main():
         if os.geteuid() != 0:  # what belongs to subordinate ids
             subprocess.run(["unshare", "--user", "--map-root-user", "--map-auto", "rm", "-rf",
                             os.path.join(store, "store")], stderr=subprocess.DEVNULL)
-    print("%d passed, %d failed, %d not for this user or sandbox" % (len(cases) - failed, failed, chosen - len(cases)))
+    print("%d passed, %d failed, %d not for this user or sandbox (%s)"
+          % (len(cases) - failed, failed, chosen - len(cases), sandbox))
     return 1 if failed or not cases else 0
 
 

@@ -165,22 +165,27 @@ teardown() { common_teardown; }
 	run -8 cooper build .
 }
 
+# A number that no other process of the machine has, to find the step's by.
+mark() {
+	MARK=$((300000000 + $$))
+	sed -i "s/MARK/$MARK/" "$1/Dockerfile"
+}
+
 @test "Ctrl-C in the middle of a step leaves nothing" {
 	make_base base
 	context app <<-'END'
 		FROM base
-		RUN echo started; sleep 300
+		RUN echo started; sleep MARK
 	END
-	setsid -w "$COOPER" build --progress=plain app >log 2>&1 &
+	mark app
+	setsid "$COOPER" build --progress=plain app >log 2>&1 &
 	pid=$!
-	for _ in $(seq 100); do grep -q started log && break; sleep 0.1; done
-	build=$(pgrep -f "$COOPER build --progress=plain app" | head -1)
-	kill -INT "$build"
+	soon grep -q '^#[0-9]* [0-9.]* started' log
+	kill -INT $pid
 	status=0
 	wait $pid || status=$?
 	[ "$status" = 130 ]
-	sleep 0.3
-	run ! pgrep -f 'sleep 300'
+	soon gone "sleep $MARK"
 	assert_clean
 }
 
@@ -188,15 +193,15 @@ teardown() { common_teardown; }
 	make_base base
 	context app <<-'END'
 		FROM base
-		RUN echo started; sleep 301
+		RUN echo started; sleep MARK
 	END
+	mark app
 	"$COOPER" build --progress=plain app >log 2>&1 &
 	pid=$!
-	for _ in $(seq 100); do grep -q started log && break; sleep 0.1; done
+	soon grep -q '^#[0-9]* [0-9.]* started' log
 	kill -KILL $pid
 	wait $pid || true
-	sleep 0.5
-	run ! pgrep -f 'sleep 301'
+	soon gone "sleep $MARK"
 	printf 'FROM base\nRUN echo fine\n' >app/Dockerfile
 	cooper build -q --user-policy=off app
 	assert_clean

@@ -207,8 +207,7 @@ front() {
 	NGINX
 	nginx -p "$T/nginx" -c "$T/nginx/conf" 3>&- &
 	NGINX_PID=$!
-	for _ in {1..50}; do (exec 3<>"/dev/tcp/127.0.0.1/${FRONT#*:}") 2>/dev/null && return; sleep 0.1; done
-	return 1
+	listening "${FRONT#*:}" $NGINX_PID
 }
 
 @test "a read-only registry is read, and said not to be written" {
@@ -228,7 +227,7 @@ front() {
 	SECONDS=0
 	run -0 build --cache-repo "$FRONT/cache"
 	[[ $output == *"is not used"* ]]
-	[ $SECONDS -lt 30 ]
+	[ $SECONDS -lt "$(seconds 30)" ]
 }
 
 @test "blobs that vanish from the registry are misses" {
@@ -251,12 +250,11 @@ front() {
 	project
 	build --cache-repo "$CACHE"
 	# HEAD goes on saying yes, GET does not: as a registry with a cache of descriptors does
-	FRONT=localhost:$(free_port)
 	front 404 '^(GET|HEAD|PUT|POST|PATCH)$'
 	kill "$NGINX_PID"; wait "$NGINX_PID" || true
 	sed -i 's|location / {|location ~ /cache/blobs/sha256: { if ($request_method = GET) { return 404; } proxy_pass http://127.0.0.1:'"${REGISTRY#*:}"'; proxy_set_header Host $http_host; } location / {|' nginx/conf
 	nginx -p "$T/nginx" -c "$T/nginx/conf" 3>&- & NGINX_PID=$!
-	sleep 1
+	listening "${FRONT#*:}" $NGINX_PID
 	machine two
 	project changed
 	run -0 build -t app --cache-from "$FRONT/cache"

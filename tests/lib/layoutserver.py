@@ -8,7 +8,8 @@ number among the layers, what goes wrong: {"2": {"how": "cut", "at": 1000, "time
     whole   the same, and Range is not understood
     flip    the last byte is another one
     hold    after `at` bytes nothing comes until the file STATE/go exists
-Uploads: every blob is asked for and not there; the data is taken and no answer given ("stall": true in the faults)."""
+Uploads: every blob is asked for and not there; the data is taken and no answer given ("stall": true in the faults).
+/uploading is there once data was taken."""
 import http.server, json, os, sys, threading, time
 
 LAYOUT, STATE = sys.argv[1:3]
@@ -57,6 +58,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self):
         what = self.path.split("/")
+        if what == ["", "uploading"]:
+            return self.head(200 if os.path.exists(os.path.join(STATE, "uploading")) else 404, 0)
         if len(what) < 5 or what[-2] not in ("manifests", "blobs"):
             return self.head(200, 0)
         digest = what[-1] if what[-1].startswith("sha256:") else ROOT["digest"]
@@ -110,6 +113,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 class Server(http.server.ThreadingHTTPServer):
+    request_queue_size = 128
+
     def handle_error(self, request, client_address):
         """Clients that hang up are what this is for."""
 
