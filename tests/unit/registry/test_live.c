@@ -292,7 +292,7 @@ static void test_fork(void **state)
 static void test_small_proxy(void **state)
 {
 	struct world *w = *state;
-	struct live l, p = {.port = free_port()};
+	struct live l, p;
 	struct co_descriptor image = make_image(w->store, "amd64", 1, 2, 9 * MIB), got;
 	char path[300];
 
@@ -301,6 +301,7 @@ static void test_small_proxy(void **state)
 		skip();
 	}
 	live_start(w, &l, "reg", "", "");
+	p.port = free_port();
 	auto_free char *conf = co_xasprintf(
 		"daemon off; master_process off; pid %s/nginx.pid; error_log %s/nginx.log;\n"
 		"events {}\nhttp { access_log off; client_body_temp_path %s/nb; proxy_temp_path "
