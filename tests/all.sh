@@ -39,7 +39,8 @@ run_clang() {
 run_asan() {
 	configure build-asan -DCOOPER_SANITIZE=ON -DCMAKE_BUILD_TYPE=Debug && build build-asan &&
 		ctest --test-dir build-asan -j "$jobs" -LE style --output-on-failure &&
-		python3 tests/cases/run.py --cooper build-asan/cooper
+		python3 tests/cases/run.py --cooper build-asan/cooper &&
+		COOPER=$PWD/build-asan/cooper bats --print-output-on-failure tests/e2e
 }
 run_cases() { python3 tests/cases/run.py; }
 # The cases again as users of this machine: one with subordinate ids, one without, in a user namespace with a single id,

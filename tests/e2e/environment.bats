@@ -6,6 +6,7 @@ load helper
 setup() {
 	common_setup
 	[ "$(id -u)" = 0 ] || skip "not root"
+	only_from_build_folder
 	mkdir -p "$T/rootfs"
 	# the job's root: this machine's programs, read-only
 	for d in usr etc bin sbin lib lib64 proc dev sys tmp run mnt; do mkdir -p "$T/rootfs/$d"; done

@@ -35,6 +35,9 @@ common_teardown() {
 
 cooper() { "$COOPER" "$@"; }
 
+# For tests that have the program's place in a job or build more of it.
+only_from_build_folder() { [ "$COOPER" -ef "$TOP/build/cooper" ] || skip "not the program of the build folder"; }
+
 # The base image of the tests, under the given names.
 make_base() {
 	mkdir -p "$T/base-context"
