@@ -44,13 +44,13 @@ run_asan() {
 }
 run_cases() { python3 tests/cases/run.py; }
 # The cases again as users of this machine: one with subordinate ids, one without, in a user namespace with a single id,
-# and that one where not even this may be had (what is about steps and files).
+# and, for steps and files, where no namespace may be had, as that user and as root.
 as_user() { # NAME DIR RUN-ARGUMENT...
 	local name=$1 dir=$2 start=$SECONDS ok=0
 	shift 2
-	setpriv --reuid="$name" --regid="$name" --init-groups env -i PATH="$PATH" HOME="/home/$name" \
+	setpriv --reuid="$name" --regid="$name" --init-groups env -i PATH="$PATH" HOME="$(getent passwd "$name" | cut -d: -f6)" \
 		python3 "$dir/tests/cases/run.py" --cooper "$dir/cooper" "$@" || ok=1
-	if pgrep -u "$name" -a; then
+	if [ "$name" != root ] && pgrep -u "$name" -a; then
 		echo "left running"
 		ok=1
 	fi
@@ -72,6 +72,7 @@ run_user() ( # a subshell, for the trap
 	as_user $range "$dir" || ok=1
 	as_user $plain "$dir" || ok=1
 	as_user $plain "$dir" --sandbox emulated language/run mounts/ copy/ add/ || ok=1
+	as_user root "$dir" --sandbox chroot language/run mounts/ copy/ add/ || ok=1
 	exit $ok
 )
 run_e2e() { bats --print-output-on-failure tests/e2e; }
