@@ -96,9 +96,11 @@ static int make(struct co_exec *x, struct stage_run *st, const struct co_mount *
 	r = mt->from && !loaded ? seed(x, st, mt, from, &root, err) : 0;
 	if (r < 0)
 		return r;
-	if (co_root_set_owner_mode(&root, dir, "", mt->has_uid ? mt->uid : 0,
-				   mt->has_gid ? mt->gid : 0, mt->has_mode ? mt->mode : 0755) < 0)
-		return co_fail_sys(err, "own a cache mount");
+	uint32_t uid = mt->has_uid ? mt->uid : 0, gid = mt->has_gid ? mt->gid : 0;
+	if (co_root_set_owner_mode(&root, dir, "", uid, gid, mt->has_mode ? mt->mode : 0755) < 0) {
+		co_root_fail_owner(uid, gid, err);
+		return co_wrap(err, "own a cache mount");
+	}
 	if (renameat(mounts, fresh, mounts, name) < 0)
 		return co_fail_sys(err, "publish a cache mount");
 	return 0;
