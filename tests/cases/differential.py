@@ -22,7 +22,8 @@ from ociimage import Image  # noqa: E402
 from webserver import serve  # noqa: E402
 
 TAKES_VALUE = {"docker": {"--build-arg", "--target", "--label", "-f", "--file", "--secret", "--ssh", "--platform"}}
-TAKES_VALUE["buildah"] = TAKES_VALUE["docker"] | {"--build-context", "--jobs"}
+OF_COOPER = {"--user-policy", "--jobs", "-j"}  # changes nothing of the image: not given to the oracle
+TAKES_VALUE["buildah"] = TAKES_VALUE["docker"] | {"--build-context"}
 
 # Known differences. Those of files: the oracle leaves mount points of its sandbox and of RUN --mount in the layer.
 MOUNT_POINTS = {"/dev", "/proc", "/sys", "/etc/hosts", "/etc/resolv.conf", "/etc", "/run", "/dev/shm",
@@ -42,6 +43,8 @@ def unknown_to_oracle(text, dockerfile):
                       text)
     if found and re.search(r"unknown flag", found[0], re.I):
         return "--" + found[1] if "--" + found[1] in dockerfile else None
+    if re.search(r'reading "http\S+\.git\S*": invalid response', text):
+        return "git repositories in ADD"
     flag = re.search(r"(ADD|COPY) only supports the (.*) flag", text)
     if flag:
         return "flags of %s but %s" % (flag[1], flag[2])
@@ -149,7 +152,6 @@ class Buildah:
         if failed:
             return None, text
         subprocess.run(self.cmd + ["push", "-q", "--disable-compression", name, "oci:" + out + "/buildah"], check=True)
-        subprocess.run(self.cmd + ["rmi", name], check=True, stdout=subprocess.DEVNULL)
         return Image(out + "/buildah"), text
 
 
@@ -158,15 +160,14 @@ def oracle_args(oracle, words):
     out, i = [], 0
     while i < len(words):
         name, eq, value = words[i].partition("=")
-        if name == "--platform" and "," in (value or words[i + 1]):
+        option = words[i:i + 1] if eq or name == "--no-cache" else words[i:i + 2]
+        if name == "--platform" and "," in option[-1]:
             return None, "several platforms"
-        if name not in TAKES_VALUE[oracle]:
+        if name not in TAKES_VALUE[oracle] | OF_COOPER | {"--no-cache"}:
             return None, "option " + name
-        out.append(words[i])
-        if not eq:
-            i += 1
-            out.append(words[i])
-        i += 1
+        if name not in OF_COOPER:
+            out += option
+        i += len(option)
     return out, None
 
 
