@@ -13,7 +13,7 @@ know (an option, a flag, here-documents), is skipped; one that must fail has to 
 something differs.
 
 Of dockerd's images extended attributes other than security.capability are not compared: `docker save` drops them."""
-import argparse, concurrent.futures, json, os, re, shlex, shutil, subprocess, sys, tarfile, tempfile, time
+import argparse, concurrent.futures, json, os, re, shlex, shutil, signal, subprocess, sys, tarfile, tempfile, time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.join(HERE, "..", "..")
@@ -45,9 +45,11 @@ def unknown_to_oracle(text, dockerfile):
         return "--" + found[1] if "--" + found[1] in dockerfile else None
     if re.search(r'reading "http\S+\.git\S*": invalid response', text):
         return "git repositories in ADD"
-    flag = re.search(r"(ADD|COPY) only supports the (.*) flag", text)
+    flag = re.search(r"(ADD|COPY|RUN) only supports the (.*) flag", text)
     if flag:
         return "flags of %s but %s" % (flag[1], flag[2])
+    if re.search("invalid mount option|secret should have syntax|must be an absolute path|must set volume destination", text):
+        return "this form of --mount"
     key = re.search(r"unexpected key '(env|size)' in", text)
     if key:
         return "the key %s of --mount" % key[1]
@@ -141,6 +143,7 @@ class Docker:
 
 class Buildah:
     def __init__(self, root):
+        self.env = {"TMPDIR": root}  # there it keeps the caches of --mount
         self.cmd = [shutil.which("buildah"), "--storage-driver", "vfs", "--root", root + "/root", "--runroot", root + "/run"]
 
     def load(self, archive):
@@ -148,7 +151,7 @@ class Buildah:
 
     def build(self, run, args, out):
         name = "case-" + os.urandom(8).hex()
-        failed, text = run(self.cmd + ["bud", "--isolation", "chroot", "--layers=false", "-t", name] + args, {})
+        failed, text = run(self.cmd + ["bud", "--isolation", "chroot", "--layers=false", "-t", name] + args, self.env)
         if failed:
             return None, text
         subprocess.run(self.cmd + ["push", "-q", "--disable-compression", name, "oci:" + out + "/buildah"], check=True)
@@ -244,9 +247,15 @@ class Runner:
         if os.path.isfile(os.path.join(self.case, context)) and not file_is_context:
             context, given = "-", context
         stdin = open(os.path.join(self.case, given), "rb") if given else subprocess.DEVNULL
-        r = subprocess.run(command + [context], cwd=self.case, env={**os.environ, **env, **self.env}, stdin=stdin,
-                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60)
-        return r.returncode, r.stdout.decode(errors="replace")
+        p = subprocess.Popen(command + [context], cwd=self.case, env={**os.environ, **env, **self.env}, stdin=stdin,
+                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+        try:
+            text = p.communicate(timeout=60)[0]
+        except subprocess.TimeoutExpired:
+            os.killpg(p.pid, signal.SIGKILL)  # what it started as well
+            p.wait()
+            raise
+        return p.returncode, text.decode(errors="replace")
 
 
 def build_cooper(opts, run, args, out):
@@ -285,7 +294,8 @@ def compare(opts, oracle, folder):
             environ.update(URL=servers[0].url, HOSTPORT=servers[0].url[len("http://"):])
         expand = lambda text: re.sub(r"\$(URL|HOSTPORT|OUTSIDE|OUT|CASE)\b", lambda m: environ.get(m[1], ""), text)
         for setup in find("setup"):
-            subprocess.run(["bash", "-ec", " ".join(setup)], cwd=case, env=environ, check=True)
+            subprocess.run(["bash", "-ec", " ".join(setup)], cwd=case, env=environ, check=True,
+                           stderr=subprocess.DEVNULL)
         run = Runner(case, find, expand)
         given, args = (list(map(expand, l)) for l in (given, args))
         ours, our_text = build_cooper(opts, run, given, tmp)
