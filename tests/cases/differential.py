@@ -43,7 +43,7 @@ def unknown_to_oracle(text, dockerfile):
                       text)
     if found and re.search(r"unknown flag", found[0], re.I):
         return "--" + found[1] if "--" + found[1] in dockerfile else None
-    if re.search(r'reading "http\S+\.git\S*": invalid response', text):
+    if "invalid response status" in text and re.search(r"(?m)^ADD .*\.git\b", dockerfile):
         return "git repositories in ADD"
     flag = re.search(r"(ADD|COPY|RUN) only supports the (.*) flag", text)
     if flag:
@@ -295,7 +295,7 @@ def compare(opts, oracle, folder):
         expand = lambda text: re.sub(r"\$(URL|HOSTPORT|OUTSIDE|OUT|CASE)\b", lambda m: environ.get(m[1], ""), text)
         for setup in find("setup"):
             subprocess.run(["bash", "-ec", " ".join(setup)], cwd=case, env=environ, check=True,
-                           stderr=subprocess.DEVNULL)
+                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         run = Runner(case, find, expand)
         given, args = (list(map(expand, l)) for l in (given, args))
         ours, our_text = build_cooper(opts, run, given, tmp)
