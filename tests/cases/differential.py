@@ -250,7 +250,7 @@ class Runner:
         p = subprocess.Popen(command + [context], cwd=self.case, env={**os.environ, **env, **self.env}, stdin=stdin,
                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
         try:
-            text = p.communicate(timeout=60)[0]
+            text = p.communicate(timeout=300)[0]
         except subprocess.TimeoutExpired:
             os.killpg(p.pid, signal.SIGKILL)  # what it started as well
             p.wait()
