@@ -207,6 +207,20 @@ int co_registry_head(struct co_registry *r, const struct co_ref *ref, struct co_
 	return e ? co_wrap(err, "%s", name) : 0;
 }
 
+int manifest_there(struct co_registry *r, const struct co_ref *ref, const char *scopes,
+		   const struct co_digest *digest, bool *there, struct co_err *err)
+{
+	auto_req q = manifest_req(r, ref, "HEAD", "pull,push");
+	struct co_descriptor d = {0};
+
+	if (scopes)
+		scope_add(&q->scopes, scopes);
+	int e = http_do(q, err);
+	*there =
+		!e && q->status == 200 && head_tells(q, ref, &d) && co_digest_eq(&d.digest, digest);
+	return e;
+}
+
 static int put_once(struct co_registry *r, const struct co_ref *ref, const char *scopes,
 		    const void *data, size_t len, const char *media_type, struct req **out,
 		    struct co_err *err)
@@ -237,7 +251,7 @@ static int check_put(const struct req *q, const void *data, size_t len, struct c
 	return co_digest_eq(&said, &ours) ? 0 : mismatch(&said, &ours, "the registry", err);
 }
 
-static bool has_subject(const void *data, size_t len)
+bool manifest_has_subject(const void *data, size_t len)
 {
 	auto_json doc = NULL;
 	struct co_err quiet = CO_ERR_INIT;
@@ -284,7 +298,7 @@ int manifest_put(struct co_registry *r, const struct co_ref *ref, const char *sc
 		return explain_put(q, err);
 	}
 	int e = check_put(q, data, len, err);
-	if (!e && !q->head.subject[0] && has_subject(data, len))
+	if (!e && !q->head.subject[0] && manifest_has_subject(data, len))
 		e = referrers_add(r, ref, data, len, media_type, err);
 	return e;
 }

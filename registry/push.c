@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * push.c — an image from the store to one or several repositories: blobs, then manifests from the
- * leaves up, and when all repositories have everything, the tags.
+ * leaves up, and when all repositories have everything, the tags. A name that stands for the image
+ * already is left alone: a registry takes a manifest only when it has all that it names.
  */
 #include "registry-internal.h"
 #include <cooper/str.h>
@@ -13,6 +14,7 @@ struct pusher {
 	struct co_store *s;
 	const struct co_ref *refs;
 	size_t n_refs;
+	bool *there;	       /* in the graph's arena, for each ref: nothing is to be done */
 	struct co_ref *mounts; /* in the graph's arena: given ones, and repositories done */
 	size_t n_mounts;
 	struct graph *g;
@@ -23,9 +25,11 @@ static bool same_repo(const struct co_ref *a, const struct co_ref *b)
 	return !strcmp(a->host, b->host) && !strcmp(a->path, b->path);
 }
 
-/* The push scope first: some registries honour only that one. */
-static void scopes_for(const struct pusher *p, const struct co_ref *repo, struct co_buf *out)
+/* The push scope first: some registries honour only that one. To be freed. */
+static char *scopes_for(const struct pusher *p, const struct co_ref *repo)
 {
+	auto_buf list = CO_BUF_INIT(8u << 10);
+	struct co_buf *out = &list;
 	char scope[400];
 
 	snprintf(scope, sizeof(scope), "repository:%s:pull,push", repo->path);
@@ -38,6 +42,7 @@ static void scopes_for(const struct pusher *p, const struct co_ref *repo, struct
 		snprintf(scope, sizeof(scope), "repository:%s:pull", m->path);
 		scope_add(out, scope);
 	}
+	return co_buf_take(out);
 }
 
 /* Blobs that are in no place but a repository we may read: through the store, so that the upload
@@ -109,12 +114,8 @@ static int put_one(const struct pusher *p, const struct co_ref *to, const char *
 /* Blobs and all manifests but the root. */
 static int fill_repo(struct pusher *p, const struct co_ref *repo, struct co_err *err)
 {
-	struct co_buf *scopes = co_arena_new(&p->g->arena, struct co_buf);
+	auto_free char *list = scopes_for(p, repo);
 	char name[600];
-
-	scopes->max = 8u << 10;
-	scopes_for(p, repo, scopes);
-	auto_free char *list = co_buf_take(scopes);
 	struct push_set set = {.r = p->r,
 			       .store = p->s,
 			       .repo = repo,
@@ -153,6 +154,32 @@ static int check_refs(const struct pusher *p, const struct co_descriptor *root, 
 	return 0;
 }
 
+/* One question for each name; where the answer is yes, it was the only one of the push. */
+static int ask_refs(struct pusher *p, const struct co_descriptor *root, struct co_err *err)
+{
+	auto_free char *json = NULL;
+	char name[1024];
+	size_t len;
+	int e = co_store_blob_read(p->s, &root->digest, REG_MAX_MANIFEST, &json, &len, err);
+
+	p->there = co_arena_alloc(&p->g->arena, p->n_refs * sizeof(bool));
+	if (e < 0 || manifest_has_subject(json, len))
+		return e;
+	for (size_t i = 0; i < p->n_refs; i++) {
+		const struct co_ref *ref = &p->refs[i];
+		auto_free char *scopes = scopes_for(p, ref);
+
+		e = manifest_there(p->r, ref, scopes, &root->digest, &p->there[i], err);
+		if (e < 0)
+			return co_wrap(err, "push to %s", ref_repo(ref, name, sizeof(name)));
+		if (!p->there[i])
+			continue;
+		co_note(p->r->bus, "%s is this image already", co_ref_str(ref, name, sizeof(name)));
+		*co_arena_push(&p->g->arena, p->mounts, p->n_mounts) = *ref;
+	}
+	return 0;
+}
+
 static int put_tags(const struct pusher *p, const struct co_descriptor *root, struct co_err *err)
 {
 	char name[1024];
@@ -160,6 +187,8 @@ static int put_tags(const struct pusher *p, const struct co_descriptor *root, st
 	for (size_t i = 0; i < p->n_refs; i++) {
 		struct co_ref to = p->refs[i];
 
+		if (p->there[i])
+			continue;
 		if (to.tag[0])
 			to.digest.set = false;
 		int e = put_one(p, &to, NULL, root, err);
@@ -181,8 +210,10 @@ int co_registry_push(struct co_registry *r, struct co_store *s, const struct co_
 		e = check_refs(&p, desc, err);
 	for (size_t i = 0; !e && i < n_mount; i++)
 		*co_arena_push(&g.arena, p.mounts, p.n_mounts) = mount_from[i];
+	if (!e)
+		e = ask_refs(&p, &g.manifests[g.n_manifests - 1], err);
 	for (size_t i = 0; !e && i < n_refs; i++) {
-		bool done = false;
+		bool done = p.there[i];
 
 		for (size_t k = 0; k < i; k++)
 			done |= same_repo(&refs[k], &refs[i]);

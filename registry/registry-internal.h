@@ -329,9 +329,15 @@ int manifest_take(const struct req *q, const struct co_ref *ref, struct co_descr
 		  struct co_err *err);
 int manifest_get(struct co_registry *r, const struct co_ref *ref, struct co_buf *out,
 		 struct co_descriptor *desc, struct co_err *err);
+/* Does the reference stand for that manifest already? Not known counts as no; an error only when
+ * there was no answer at all. */
+int manifest_there(struct co_registry *r, const struct co_ref *ref, const char *scopes,
+		   const struct co_digest *digest, bool *there, struct co_err *err);
 /* scopes NULL: pull and push of that repository. */
 int manifest_put(struct co_registry *r, const struct co_ref *ref, const char *scopes,
 		 const void *data, size_t len, const char *media_type, struct co_err *err);
+/* Is it about another one? Then the other's list of referrers is part of what a push makes. */
+bool manifest_has_subject(const void *data, size_t len);
 bool media_is_foreign(const char *media_type);
 /* Type of a manifest from its header and its body. */
 int manifest_type(const char *content_type, const char *json, size_t len, char *out, size_t size,

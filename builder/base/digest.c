@@ -50,8 +50,11 @@ const char *co_digest_hex(const struct co_digest *d, char buf[CO_DIGEST_TEXT])
 
 const char *co_digest_str(const struct co_digest *d, char buf[CO_DIGEST_TEXT])
 {
-	size_t n = (size_t)sprintf(buf, "%s:", algs[d->alg].name);
-	co_hex(d->bytes, algs[d->alg].bytes, buf + n);
+	const char *alg = algs[d->alg].name;
+	size_t n = strlen(alg);
+	memcpy(buf, alg, n);
+	buf[n] = ':';
+	co_hex(d->bytes, algs[d->alg].bytes, buf + n + 1);
 	return buf;
 }
 

@@ -161,7 +161,7 @@ int co_inroot_resolve(int rootfd, const char *path, char *out, size_t size)
 		errno = ENAMETOOLONG;
 		return -1;
 	}
-	strcpy(out, done);
+	co_put_text(out, size, done);
 	return 0;
 }
 

@@ -238,6 +238,14 @@ char *co_path_clean_rel(struct co_arena *a, const char *path)
 	return out;
 }
 
+void co_put_text(char *out, size_t size, const char *text)
+{
+	size_t n = strlen(text) + 1;
+	if (n > size)
+		abort();
+	memcpy(out, text, n);
+}
+
 const char *co_path_base(const char *path)
 {
 	const char *slash = strrchr(path, '/');

@@ -3,6 +3,7 @@
  * From a built stage to an image: the config, the manifest, the gate.
  */
 #include "flow-internal.h"
+#include <cooper/str.h>
 #include <cooper/clock.h>
 #include <stdlib.h>
 
@@ -24,7 +25,8 @@ static int put_config(struct build *b, const struct co_config *c, struct co_desc
 {
 	auto_buf text = CO_BUF_INIT(CO_BUF_TEXT);
 	co_config_write(&text, c);
-	strcpy(out->media_type, b->o->docker_types ? CO_MT_DOCKER_CONFIG : CO_MT_OCI_CONFIG);
+	co_put_text(out->media_type, sizeof(out->media_type),
+		    b->o->docker_types ? CO_MT_DOCKER_CONFIG : CO_MT_OCI_CONFIG);
 	out->size = (int64_t)text.len;
 	return co_store_put(b->store, text.data, text.len, &out->digest, err);
 }
@@ -63,11 +65,12 @@ static void layer_type(const struct build *b, struct co_descriptor *d)
 	d->annotations = NULL;
 	d->platform.os[0] = '\0';
 	if (b->o->docker_types && gzip)
-		strcpy(d->media_type, CO_MT_DOCKER_LAYER);
+		co_put_text(d->media_type, sizeof(d->media_type), CO_MT_DOCKER_LAYER);
 	else if (!b->o->docker_types)
-		strcpy(d->media_type, zstd   ? CO_MT_OCI_LAYER_ZSTD
-				      : gzip ? CO_MT_OCI_LAYER_GZIP
-					     : CO_MT_OCI_LAYER);
+		co_put_text(d->media_type, sizeof(d->media_type),
+			    zstd   ? CO_MT_OCI_LAYER_ZSTD
+			    : gzip ? CO_MT_OCI_LAYER_GZIP
+				   : CO_MT_OCI_LAYER);
 }
 
 int finish_image(struct build *b, struct co_exec *x, struct co_built *built,
@@ -89,7 +92,7 @@ int finish_image(struct build *b, struct co_exec *x, struct co_built *built,
 	auto_buf text = CO_BUF_INIT(CO_BUF_TEXT);
 	co_manifest_write(&text, &m);
 	struct co_descriptor d = {.size = (int64_t)text.len, .platform = built->config.platform};
-	strcpy(d.media_type, m.media_type);
+	co_put_text(d.media_type, sizeof(d.media_type), m.media_type);
 	r = co_store_put(b->store, text.data, text.len, &d.digest, err);
 	if (!r)
 		r = gate_user(b, x, built, &d, err);
@@ -110,7 +113,7 @@ int finish_index(struct build *b, const struct co_descriptor *list, size_t n,
 	auto_buf text = CO_BUF_INIT(CO_BUF_TEXT);
 	co_index_write(&text, &ix);
 	struct co_descriptor d = {.size = (int64_t)text.len};
-	strcpy(d.media_type, ix.media_type);
+	co_put_text(d.media_type, sizeof(d.media_type), ix.media_type);
 	int r = co_store_put(b->store, text.data, text.len, &d.digest, err);
 	if (!r)
 		*out = d;

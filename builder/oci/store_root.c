@@ -45,11 +45,17 @@ static int open_dir(const char *path, int *fd, struct co_err *err)
 static unsigned outer_uid(void)
 {
 	unsigned id = geteuid();
-	unsigned inside, outside, count;
+	char line[128];
 	auto_file f = fopen("/proc/self/uid_map", "re");
-	while (f && fscanf(f, "%u %u %u", &inside, &outside, &count) == 3)
+	/* inside, outside, count: decimal numbers that the kernel wrote */
+	while (f && fgets(line, sizeof(line), f)) {
+		char *at;
+		unsigned long inside = strtoul(line, &at, 10);
+		unsigned long outside = strtoul(at, &at, 10);
+		unsigned long count = strtoul(at, NULL, 10);
 		if (id >= inside && id - inside < count)
-			return outside + (id - inside);
+			return (unsigned)(outside + (id - inside));
+	}
 	return id;
 }
 

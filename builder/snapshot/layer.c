@@ -200,7 +200,7 @@ int layer_finish(struct layer_out *l, struct co_layer *out, struct co_err *err)
 	if (r < 0)
 		return co_wrap(err, "write the layer");
 	memset(out, 0, sizeof(*out));
-	strcpy(out->desc.media_type, layer_media_type(l->o));
+	co_put_text(out->desc.media_type, sizeof(out->desc.media_type), layer_media_type(l->o));
 	out->desc.digest = l->digest;
 	out->desc.size = l->blob_size;
 	out->diff_id = l->diff_id;

@@ -3,6 +3,7 @@
  * unpack.c — an archive into a root: names, order of work. Attack list: docs/security.md.
  */
 #include "unpack-internal.h"
+#include <cooper/str.h>
 #include <cooper/auto.h>
 #include <cooper/clock.h>
 #include <string.h>
@@ -66,7 +67,7 @@ static int do_whiteout(struct unpacker *x, enum wh_kind kind, const char *full, 
 		return 0;
 	if (kind == WH_BAD)
 		return co_fail(err, CO_E_INVALID, "a malformed whiteout");
-	strcpy(dir, full);
+	co_put_text(dir, sizeof(dir), full);
 	if (split_last(dir) == dir)
 		*dir = 0;
 	return whiteout_apply(x, kind, dir, target, err);
@@ -91,7 +92,7 @@ static int do_entry(struct unpacker *x, struct co_tar_entry *e, struct co_err *e
 		e->uid = x->u->uid;
 		e->gid = x->u->gid;
 	}
-	strcpy(dir, full);
+	co_put_text(dir, sizeof(dir), full);
 	name = split_last(dir);
 	name = full + (name - dir);
 	if (name == full)
@@ -111,7 +112,7 @@ static int run(struct unpacker *x, struct co_err *err)
 		return co_wrap(err, "unpack to %s", x->u->dest);
 	if (strlen(full) >= sizeof(x->dest))
 		return co_fail(err, CO_E_INVALID, "the destination's name is too long");
-	strcpy(x->dest, full);
+	co_put_text(x->dest, sizeof(x->dest), full);
 	while ((r = co_tar_next(x->reader, &e, err)) > 0) {
 		if (co_interrupted())
 			return co_fail(err, CO_E_INTERRUPTED, "interrupted");

@@ -4,6 +4,7 @@
  * end, and what this layer has made.
  */
 #include "unpack-internal.h"
+#include <cooper/str.h>
 #include <cooper/auto.h>
 #include <cooper/inroot.h>
 #include <fcntl.h>
@@ -50,7 +51,7 @@ int parent_enter(struct unpacker *x, const char *path, bool make, struct co_err 
 	p->set_gid = (st.st_mode & S_ISGID) != 0;
 	p->dev = st.st_dev;
 	p->ino = st.st_ino;
-	strcpy(p->path, path);
+	co_put_text(p->path, sizeof(p->path), path);
 	return 0;
 }
 
@@ -95,7 +96,7 @@ static int late_one(struct unpacker *x, const struct late_dir *d, bool modes, st
 	auto_fd self = -1;
 	int r;
 
-	strcpy(dir, d->path);
+	co_put_text(dir, sizeof(dir), d->path);
 	name = split_last(dir);
 	name = d->path + (name - dir);
 	if (name == d->path)

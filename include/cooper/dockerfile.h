@@ -16,8 +16,23 @@
 /* X(NAME) — every instruction; facts about each are rows of builder/dockerfile/insn.def. */
 #define CO_INSNS(X)                                                                                \
 	X(FROM)                                                                                    \
-	X(RUN) X(COPY) X(ADD) X(ENV) X(ARG) X(LABEL) X(WORKDIR) X(USER) X(EXPOSE) X(VOLUME) X(CMD) \
-		X(ENTRYPOINT) X(SHELL) X(STOPSIGNAL) X(HEALTHCHECK) X(ONBUILD) X(MAINTAINER)
+	X(RUN)                                                                                     \
+	X(COPY)                                                                                    \
+	X(ADD)                                                                                     \
+	X(ENV)                                                                                     \
+	X(ARG)                                                                                     \
+	X(LABEL)                                                                                   \
+	X(WORKDIR)                                                                                 \
+	X(USER)                                                                                    \
+	X(EXPOSE)                                                                                  \
+	X(VOLUME)                                                                                  \
+	X(CMD)                                                                                     \
+	X(ENTRYPOINT)                                                                              \
+	X(SHELL)                                                                                   \
+	X(STOPSIGNAL)                                                                              \
+	X(HEALTHCHECK)                                                                             \
+	X(ONBUILD)                                                                                 \
+	X(MAINTAINER)
 enum co_op {
 #define CO_OP_ENUM(n) CO_OP_##n,
 	CO_INSNS(CO_OP_ENUM)
@@ -96,7 +111,7 @@ struct co_dockerfile {
 	const char *syntax;	 /* directive values, NULL if absent */
 	const char *check;
 	struct co_pos syntax_pos, check_pos; /* of the values */
-	struct co_insn **globals; /* ARG before the first FROM */
+	struct co_insn **globals;	     /* ARG before the first FROM */
 	size_t n_globals;
 	struct co_stage_ast *stages;
 	size_t n_stages;
@@ -106,8 +121,8 @@ struct co_dockerfile {
 
 /* Limits: 16 MiB of text, 64 KiB a line before joining (the frontend's scanner), 1 MiB and 256
  * heredocs an instruction (bodies not counted), 500000 instructions. Flag values are checked as far
- * as they are not expanded. Errors carry file, line, column and the line; flags and instructions get a
- * "did you mean". */
+ * as they are not expanded. Errors carry file, line, column and the line; flags and instructions
+ * get a "did you mean". */
 int co_dockerfile_parse(struct co_dockerfile **out, struct co_arena *a, const struct co_source *src,
 			struct co_err *err) co_must_check;
 /* Parses one instruction (an ONBUILD trigger of a base image). */

@@ -16,8 +16,9 @@ int co_layout_write_dir(struct co_store *s, const struct co_descriptor *desc,
 /* Writes an archive to a sink (taken). docker true adds manifest.json and writes layers that any
  * `docker load` takes: zstd layers are written unpacked, under a manifest that says so; of an index
  * manifest.json names this machine's image. names: NULL-ended references for RepoTags. */
-int co_layout_write_tar(struct co_store *s, const struct co_descriptor *desc, const char *const *names,
-			bool docker, struct co_sink *out, struct co_err *err) co_must_check;
+int co_layout_write_tar(struct co_store *s, const struct co_descriptor *desc,
+			const char *const *names, bool docker, struct co_sink *out,
+			struct co_err *err) co_must_check;
 /* The same for several images, no two of them the same one. */
 struct co_layout_image {
 	struct co_descriptor desc;

@@ -13,7 +13,7 @@ struct co_names {
 	size_t n;
 	struct co_arena arena;
 };
-/* Reads from the start, whatever the descriptor's position; "." and ".." are left out. 0, or -1 with
- * errno and nothing to release. */
+/* Reads from the start, whatever the descriptor's position; "." and ".." are left out. 0, or -1
+ * with errno and nothing to release. */
 int co_names_read(struct co_names *out, int dirfd) co_must_check;
 void co_names_release(struct co_names *n);

@@ -38,6 +38,9 @@ const char *co_human_size(uint64_t bytes, char *buf, size_t len);
 /* Lexical clean of a slash path: no "//", "/./", no trailing "/"; ".." resolved lexically and never
  * above the root; result relative without leading "/" ("" is the root). In the arena. */
 char *co_path_clean_rel(struct co_arena *a, const char *path);
+/* Copies a text with its end into an array. One that does not fit is a bug of the caller's and ends
+ * the program: what comes from outside is measured before. */
+void co_put_text(char *out, size_t size, const char *text);
 /* Base name: pointer into path, "" when it ends with "/". */
 const char *co_path_base(const char *path);
 /* Valid UTF-8? */

@@ -19,6 +19,9 @@ static void test_round_trip(void **state)
 	assert_int_equal(w->done, 4);
 	assert_int_equal(w->cached, 0);
 	OK(co_registry_push(w->r, w->store, &image, &one, 1, NULL, 0, err));
+	assert_int_equal(w->done, 4); /* the tag stands for it: no blob was asked for */
+	struct co_ref other = ref_at(l.port, "one/app:2");
+	OK(co_registry_push(w->r, w->store, &image, &other, 1, NULL, 0, err));
 	assert_int_equal(w->cached, 4); /* all there */
 	OK(co_registry_push(w->r, w->store, &image, &two, 1, &one, 1, err));
 	assert_int_equal(w->cached, 8); /* all mounted */
