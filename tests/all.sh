@@ -2,12 +2,14 @@
 # Installs what the tests need and passes them all: gcc and clang without a warning, unit tests, style, file-based
 # cases as root and as users, end-to-end tests with real tools, then all of these again under ASan, UBSan and LSan.
 #
-#   tests/all.sh [gcc|clang|cases|user|e2e|attack|matrix|asan|quickstart|heavy|cpython|aarch64|machines]...
+#   tests/all.sh [gcc|clang|cases|user|e2e|attack|matrix|asan|quickstart|differential|heavy|cpython|aarch64|
+#                 machines]...
 #
-# Default: the first nine, in this order. The others take long or packages of their own: heavy is the matrix with
-# databases, compilers and interpreters; cpython its own tests in steps; aarch64 compiles everything for it and runs what
-# qemu-user can run; machines boots virtual ones (about an hour where the processor is emulated): aarch64's interposer
-# and sandboxes, control groups v2, an initramfs as root.
+# Default: the first nine, in this order. The others take long or packages of their own: differential compares what
+# the cases make with what Docker's BuildKit makes (as root); heavy is the matrix with databases, compilers and
+# interpreters; cpython its own tests in steps; aarch64 compiles everything for it and runs what qemu-user can run;
+# machines boots virtual ones (about an hour where the processor is emulated): aarch64's interposer and sandboxes,
+# control groups v2, an initramfs as root.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . tests/lib/packages.sh
@@ -75,6 +77,10 @@ run_user() ( # a subshell, for the trap
 	as_user root "$dir" --sandbox chroot language/run mounts/ copy/ add/ || ok=1
 	exit $ok
 )
+run_differential() {
+	[ "$(id -u)" = 0 ] || { echo "not root: no other builder can be started"; return 0; }
+	install_packages docker.io && python3 tests/cases/differential.py
+}
 run_e2e() { bats --print-output-on-failure tests/e2e; }
 run_attack() { python3 tests/attack/run.py; }
 run_matrix() { tests/env/matrix.sh --no-heavy; }

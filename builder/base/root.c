@@ -71,6 +71,15 @@ int co_root_set_owner_mode(const struct co_root *r, int dirfd, const char *name,
 	return root_change_mode(dirfd, name, mode);
 }
 
+int co_root_fail_owner(uint32_t uid, uint32_t gid, struct co_err *err)
+{
+	/* the kernel's answer to an id without a map */
+	if (errno != EINVAL)
+		return co_fail_sys(err, "set the owner");
+	co_fail(err, CO_E_UNMAPPED, "owner %u:%u does not exist in this user namespace", uid, gid);
+	return co_hint(err, "give the user more subordinate ids, or build with --sandbox=emulated");
+}
+
 int co_root_set_mtime(const struct co_root *r, int dirfd, const char *name, struct timespec mtime)
 {
 	(void)r;

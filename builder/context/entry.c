@@ -49,13 +49,7 @@ static int set_owner_mode(struct copier *x, int fd, const char *name, const stru
 	uint32_t uid = copy_uid(x->c, x->src, m), gid = copy_gid(x->c, x->src, m);
 	if (entry_claim(x, fd, name, uid, gid, copy_mode(x->c, m)) == 0)
 		return 0;
-	int sys = errno;
-	co_fail_sys(x->err, "set the owner");
-	if (sys == EINVAL || sys == EPERM)
-		co_hint(x->err,
-			"owner %u:%u must be mapped here: give the user more subordinate ids", uid,
-			gid);
-	return x->err->code;
+	return co_root_fail_owner(uid, gid, x->err);
 }
 
 static void copy_xattrs(struct copier *x, int from, const char *from_name, int fd, const char *name)

@@ -96,9 +96,11 @@ static int make(struct co_exec *x, struct stage_run *st, const struct co_mount *
 	r = mt->from && !loaded ? seed(x, st, mt, from, &root, err) : 0;
 	if (r < 0)
 		return r;
-	if (co_root_set_owner_mode(&root, dir, "", mt->has_uid ? mt->uid : 0,
-				   mt->has_gid ? mt->gid : 0, mt->has_mode ? mt->mode : 0755) < 0)
-		return co_fail_sys(err, "own a cache mount");
+	uint32_t uid = mt->has_uid ? mt->uid : 0, gid = mt->has_gid ? mt->gid : 0;
+	if (co_root_set_owner_mode(&root, dir, "", uid, gid, mt->has_mode ? mt->mode : 0755) < 0) {
+		co_root_fail_owner(uid, gid, err);
+		return co_wrap(err, "own a cache mount");
+	}
 	if (renameat(mounts, fresh, mounts, name) < 0)
 		return co_fail_sys(err, "publish a cache mount");
 	return 0;
@@ -126,14 +128,32 @@ static int open_or_make(struct co_exec *x, struct stage_run *st, const struct co
 	return 0;
 }
 
-/* BUILDKIT_CACHE_MOUNT_NS keeps the caches of several projects apart. */
-static const char *cache_id(struct co_exec *x, struct stage_run *st, const struct co_step *step,
-			    const struct co_mount *mt)
+/* As in BuildKit a cache is told from another by what it was when new, too: what filled it, and
+ * whose it was. Else a user would find the directory of another one, who has the same id by its
+ * target. BUILDKIT_CACHE_MOUNT_NS keeps the caches of several projects apart. */
+static int cache_id(struct co_exec *x, struct stage_run *st, const struct co_step *step,
+		    size_t index, const char **out, struct co_err *err)
 {
+	const struct co_mount *mt = &step->mounts[index];
 	const char *id = mt->id && *mt->id ? mt->id : mount_target(x, st, mt->target);
-	if (!step->cache_ns || !*step->cache_ns)
-		return id;
-	return co_arena_printf(x->a, "%s/%s", step->cache_ns, id);
+	unsigned uid = mt->has_uid ? mt->uid : 0, gid = mt->has_gid ? mt->gid : 0,
+		 mode = mt->has_mode ? mt->mode : 0755;
+	if (step->cache_ns && *step->cache_ns)
+		id = co_arena_printf(x->a, "%s/%s", step->cache_ns, id);
+	if (uid || gid || mode != 0755)
+		id = co_arena_printf(x->a, "%s uid=%u gid=%u mode=%04o", id, uid, gid, mode);
+	if (mt->from) {
+		struct co_digest d;
+		char hex[CO_DIGEST_TEXT];
+		int r = mount_source_key(x, st, step, index, &d, err);
+		if (r < 0)
+			return r;
+		co_digest_hex(&d, hex);
+		id = co_arena_printf(x->a, "%s from=%.16s source=%s", id, hex,
+				     mt->source ? mt->source : "");
+	}
+	*out = id;
+	return 0;
 }
 
 /* One that this step has already is not locked again: it would wait for itself. */
@@ -189,11 +209,11 @@ int mount_caches_open(struct co_exec *x, struct stage_run *st, const struct co_s
 			return co_hint(err, "source names a directory of the stage, image or "
 					    "context that fills a new cache");
 		}
-		*co_arena_push(x->a, m->caches, m->n_caches) =
-			(struct cache_use){.id = cache_id(x, st, step, mt),
-					   .mount = i,
-					   .sharing = mt->sharing,
-					   .fd = -1};
+		struct cache_use use = {.mount = i, .sharing = mt->sharing, .fd = -1};
+		int r = cache_id(x, st, step, i, &use.id, err);
+		if (r < 0)
+			return r;
+		*co_arena_push(x->a, m->caches, m->n_caches) = use;
 	}
 	if (!m->n_caches)
 		return 0;

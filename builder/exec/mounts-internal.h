@@ -16,6 +16,10 @@ int mount_bind_open(struct co_exec *x, struct stage_run *st, const struct co_mou
 		    const struct co_origin *from, struct mount_set *m,
 		    struct co_err *err) co_must_check;
 
+/* op_mounts.c: identity of the files that mount `index` takes from another place */
+int mount_source_key(struct co_exec *x, struct stage_run *st, const struct co_step *step,
+		     size_t index, struct co_digest *out, struct co_err *err) co_must_check;
+
 /* mount_cache.c: first all caches of a step, then each in its place. */
 int mount_caches_open(struct co_exec *x, struct stage_run *st, const struct co_step *step,
 		      struct mount_set *m, struct co_err *err) co_must_check;

@@ -155,10 +155,10 @@ int op_workdir(struct co_exec *x, struct stage_run *st, const struct co_step *st
 	struct made made = {.root = root, .uid = user.uid, .gid = user.gid};
 	co_user_release(&user);
 	auto_fd fd = co_inroot_mkdirs(root->fd, step->value, 0755, own_new_dir, &made);
-	if (fd < 0 || made.errnum) {
-		if (made.errnum)
-			errno = made.errnum;
-		return co_fail_sys(err, "make directory %s", step->value);
+	if (made.errnum) {
+		errno = made.errnum;
+		co_root_fail_owner(made.uid, made.gid, err);
+		return co_wrap(err, "make directory %s", step->value);
 	}
-	return 0;
+	return fd < 0 ? co_fail_sys(err, "make directory %s", step->value) : 0;
 }

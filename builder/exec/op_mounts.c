@@ -137,34 +137,38 @@ void mounts_close(struct co_exec *x, struct mount_set *m)
 	m->n_fds = m->n_temps = 0;
 }
 
+int mount_source_key(struct co_exec *x, struct stage_run *st, const struct co_step *step,
+		     size_t index, struct co_digest *out, struct co_err *err)
+{
+	const struct co_mount *mt = &step->mounts[index];
+	struct origin_tree tree;
+	bool known;
+	int r = origin_key(x, &step->mount_from[index], &st->config.platform, out, &known, err);
+	if (!r && !known)
+		r = origin_open(x, &step->mount_from[index], &st->config.platform, &tree, err);
+	if (r < 0 || known)
+		return r;
+	struct co_copy_source src = {.root = tree.root,
+				     .ignore = tree.ignore,
+				     .pattern = mt->source && *mt->source ? mt->source : ".",
+				     .fd = -1};
+	struct co_copy copy = {.sources = &src, .n_sources = 1, .dest = "/"};
+	r = co_copy_digest(&copy, out, err);
+	return r < 0 ? co_wrap(err, "mount source") : 0;
+}
+
 int mounts_key(struct co_exec *x, struct stage_run *st, const struct co_step *step,
 	       struct co_digest **out, size_t *n, struct co_err *err)
 {
 	*out = NULL;
 	*n = 0;
 	for (size_t i = 0; i < step->n_mounts; i++) {
-		const struct co_mount *mt = &step->mounts[i];
-		if (mt->type != CO_MOUNT_BIND)
-			continue;
 		struct co_digest d;
-		bool known;
-		int r = origin_key(x, &step->mount_from[i], &st->config.platform, &d, &known, err);
-		struct origin_tree tree;
-		if (!r && !known)
-			r = origin_open(x, &step->mount_from[i], &st->config.platform, &tree, err);
+		if (step->mounts[i].type != CO_MOUNT_BIND)
+			continue;
+		int r = mount_source_key(x, st, step, i, &d, err);
 		if (r < 0)
 			return r;
-		if (!known) {
-			struct co_copy_source src = {
-				.root = tree.root,
-				.ignore = tree.ignore,
-				.pattern = mt->source && *mt->source ? mt->source : ".",
-				.fd = -1};
-			struct co_copy copy = {.sources = &src, .n_sources = 1, .dest = "/"};
-			r = co_copy_digest(&copy, &d, err);
-			if (r < 0)
-				return co_wrap(err, "mount source");
-		}
 		*co_arena_push(x->a, *out, *n) = d;
 	}
 	return 0;

@@ -12,6 +12,11 @@
 #define MAX_LOSSES     8
 #define WARNINGS_MAX   100 /* of the checks that a build shows */
 
+static bool namespaced(enum co_place place)
+{
+	return place == CO_PLACE_ROOT || place == CO_PLACE_RANGE;
+}
+
 /* 1. Where we work: store, client, namespaces. */
 static int open_place(struct build *b, struct co_err *err)
 {
@@ -381,6 +386,39 @@ static int publish(struct build *b, struct co_build_result *res, struct co_err *
 	return 0;
 }
 
+/* Is there another way to the same image? Then it is taken from here on. */
+static bool other_way(struct build *b, const struct co_err *err)
+{
+	/* a cached layer went away before it could be mounted: everything is made here then */
+	if (err->code == CO_E_NOT_FOUND && b->from_places && !b->pushed && b->o->push) {
+		co_warn(b->bus, "CacheLost", "cached layers are gone (%s); building without them",
+			err->msg);
+		co_cache_read_none(b->cache);
+		b->n_entries = 0;
+		return true;
+	}
+	/* the table of owners holds any id; the steps that are done are in the cache by then */
+	if (err->code == CO_E_UNMAPPED && namespaced(b->place)) {
+		co_warn(b->bus, "OwnersEmulated",
+			"%s: building on with one user id and a table of owners", err->msg);
+		cache_write(b);
+		b->n_entries = 0;
+		b->place = CO_PLACE_SINGLE;
+		return true;
+	}
+	return false;
+}
+
+static int build_and_publish(struct build *b, struct co_build_result *res, struct co_err *err)
+{
+	int r = build_all(b, res, err);
+	if (!r)
+		r = publish(b, res, err);
+	if (r < 0)
+		early_stop(b);
+	return r;
+}
+
 static int run(struct build *b, struct co_build_result *res, struct co_err *err)
 {
 	int r = parse_tags(b, err);
@@ -397,21 +435,10 @@ static int run(struct build *b, struct co_build_result *res, struct co_err *err)
 	if (!r && b->o->preview)
 		return preview(b, err);
 	if (!r)
-		r = build_all(b, res, err);
-	if (!r)
-		r = publish(b, res, err);
-	if (r < 0)
-		early_stop(b);
-	/* a cached layer went away before it could be mounted: everything is made here then */
-	if (r == CO_E_NOT_FOUND && b->from_places && !b->pushed && b->o->push) {
-		co_warn(b->bus, "CacheLost", "cached layers are gone (%s); building without them",
-			err->msg);
+		r = build_and_publish(b, res, err);
+	if (r < 0 && other_way(b, err)) {
 		co_err_clear(err);
-		co_cache_read_none(b->cache);
-		b->n_entries = 0;
-		r = build_all(b, res, err);
-		if (!r)
-			r = publish(b, res, err);
+		r = build_and_publish(b, res, err);
 	}
 	/* steps that were done before a failure are worth keeping */
 	if (b->n_entries && r != CO_E_INTERRUPTED)

@@ -209,6 +209,24 @@ int idmap_finish(struct idmap *m, bool write_it, char *why, size_t size)
 	return -1;
 }
 
+uint32_t idmap_end(const char *kind)
+{
+	char path[64];
+	struct co_err ignore = CO_ERR_INIT;
+	auto_free char *text = NULL;
+	size_t len;
+	uint64_t end = 0;
+	unsigned inside, count;
+	int used;
+	snprintf(path, sizeof(path), "/proc/self/%s_map", kind);
+	if (co_read_file(AT_FDCWD, path, 64u << 10, &text, &len, &ignore) < 0)
+		return UINT32_MAX;
+	for (const char *p = text; sscanf(p, "%u %*u %u%n", &inside, &count, &used) == 2; p += used)
+		if (inside == end)
+			end += count;
+	return end < UINT32_MAX ? (uint32_t)end : UINT32_MAX;
+}
+
 static int put(const char *path, const char *text)
 {
 	auto_fd fd = open(path, O_WRONLY | O_CLOEXEC);

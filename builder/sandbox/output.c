@@ -67,6 +67,11 @@ static void watch_clock(struct pump *p, int64_t end)
 		p->interrupted = true;
 		kill(p->pid, p->kill_with ? p->kill_with : SIGKILL);
 	}
+	/* what the step makes from here on is of no use */
+	if (p->st->unmapped && !p->ended) {
+		p->ended = true;
+		kill(p->pid, p->kill_with ? p->kill_with : SIGKILL);
+	}
 	if (end && co_mono_ns() >= end && !p->res->timed_out) {
 		p->res->timed_out = true;
 		kill(p->pid, p->kill_with ? p->kill_with : SIGKILL);

@@ -46,6 +46,8 @@ enum {
 int seccomp_build(struct filter *out, unsigned flags, struct co_err *err);
 /* The listener hears of connections too: for a step whose network is empty. */
 void filter_addresses(struct filter *f);
+/* The listener hears of files given to a user from `uids` on or a group from `gids` on. */
+void filter_owners(struct filter *f, uint32_t uids, uint32_t gids);
 /* How an attempt at a call of the list is reported; NULL: not on the list, or not reported. */
 const char *refused_what(const char *call);
 bool family_told(uint64_t family);
@@ -166,6 +168,7 @@ struct step {
 	int userns;	     /* to enter before the command; -1: none; borrowed */
 	const char *foreign; /* why programs of another machine do not run; "" or NULL */
 	struct guest *guest; /* the interposer's world; NULL: none */
+	bool unmapped;	     /* a file was given to an id that this user namespace has not */
 	struct co_err *err;
 	/* the child's */
 	const char *points[2]; /* directories of the machine, covered */
@@ -263,7 +266,7 @@ struct pump {
 	struct co_result *res;
 	struct init_report report;
 	int kill_with; /* signal that makes the first process end; 0: SIGKILL */
-	bool reported, interrupted, over_procs;
+	bool reported, interrupted, over_procs, ended;
 };
 int pump_run(struct pump *p, struct co_err *err);
 /* Afterwards: says which limit of the first process's it was, and makes it the result. */
@@ -284,6 +287,8 @@ struct idmap;
 struct idmap *idmap_begin(char *why, size_t size);
 /* Lets it write the maps of this process, which has unshared. 0, or -1 and *why. */
 int idmap_finish(struct idmap *m, bool write, char *why, size_t size);
+/* The first id that this process's "uid" or "gid" map has not; UINT32_MAX when it has them all. */
+uint32_t idmap_end(const char *kind);
 /* Maps this one user and group to root; in the new namespace. */
 int idmap_single(uint32_t uid, uint32_t gid);
 

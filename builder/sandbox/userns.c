@@ -134,9 +134,14 @@ static int make_filter(struct filter *f, enum co_place place, bool own_net, bool
 	if (place == CO_PLACE_RANGE && !compat)
 		flags |= FILTER_NODES;
 	int r = seccomp_build(f, flags, err);
-	if (!r && own_net && flags & FILTER_TELL && listener_may_continue())
+	if (r < 0 || !(flags & FILTER_TELL) || !listener_may_continue())
+		return r;
+	if (own_net)
 		filter_addresses(f);
-	return r;
+	uint32_t uids = idmap_end("uid"), gids = idmap_end("gid");
+	if (uids < UINT32_MAX || gids < UINT32_MAX)
+		filter_owners(f, uids, gids);
+	return 0;
 }
 
 static int prepare(struct step *st, struct userns *u, struct co_err *err)
@@ -223,15 +228,39 @@ static int not_started(struct step *st, const struct init_report *r, struct co_e
 			       ? co_hint(err, "%s", st->foreign)
 			       : err->code;
 	}
-	bool ids = r->stage == INIT_AT_GROUPS || r->stage == INIT_AT_GID || r->stage == INIT_AT_UID;
-	if (ids && r->value == EINVAL) {
-		co_fail(err, CO_E_SANDBOX, "user %u:%u does not exist in this user namespace",
-			st->run->uid, st->run->gid);
-		return co_hint(err, "give this user more ids in /etc/subuid and /etc/subgid (a "
-				    "range of 65536 covers most images), or build as root");
-	}
 	errno = r->value;
 	return co_fail_sys(err, "the step's first process could not %s", init_stage_text(r->stage));
+}
+
+static int unmapped(struct co_err *err)
+{
+	return co_hint(err, "give this user more ids in /etc/subuid and /etc/subgid (a range of "
+			    "65536 covers most images), or build with --sandbox=emulated");
+}
+
+/* Without an interposer, the ids that the step is given have to be there. */
+static int check_ids(const struct step *st, struct co_err *err)
+{
+	const struct co_run *run = st->run;
+	uint32_t uids = idmap_end("uid"), gids = idmap_end("gid");
+	bool ok = run->uid < uids && run->gid < gids;
+	for (size_t i = 0; i < run->n_groups; i++)
+		ok &= run->groups[i] < gids;
+	if (!ok) {
+		co_fail(err, CO_E_UNMAPPED, "user %u:%u does not exist in this user namespace",
+			run->uid, run->gid);
+		return unmapped(err);
+	}
+	for (size_t i = 0; i < run->n_mounts; i++) {
+		const struct co_mount_op *m = &run->mounts[i];
+		if (m->uid < uids && m->gid < gids)
+			continue;
+		co_fail(err, CO_E_UNMAPPED,
+			"mount %s: owner %u:%u does not exist in this user namespace", m->target,
+			m->uid, m->gid);
+		return unmapped(err);
+	}
+	return 0;
 }
 
 static int go(struct step *st, struct co_result *res, struct co_err *err)
@@ -248,6 +277,11 @@ static int go(struct step *st, struct co_result *res, struct co_err *err)
 	if (inner.code) {
 		*err = inner;
 		return err->code;
+	}
+	if (st->unmapped) {
+		co_fail(err, CO_E_UNMAPPED,
+			"a file was given to an owner that does not exist in this user namespace");
+		return unmapped(err);
 	}
 	if (p.reported && p.report.kind == INIT_FAILED)
 		return not_started(st, &p.report, err);
@@ -317,6 +351,8 @@ static int userns_run(struct co_sandbox *s, const struct co_root *root, const st
 		r = guest_open(&g, &st, u->interposer,
 			       CO_IP_IDS | (run->net == CO_NET_NONE ? CO_IP_OFFLINE : 0), err);
 	}
+	if (!r && !st.guest)
+		r = check_ids(&st, err);
 	if (!r)
 		r = prepare(&st, u, err);
 	if (!r)

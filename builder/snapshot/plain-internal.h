@@ -6,11 +6,11 @@
 #pragma once
 #include "snapshot-internal.h"
 
-/* ---- plain_tree.c: a tree as it was, in memory: about 150 bytes an entry ---- */
+/* ---- plain_tree.c: a tree as it was, in memory: about 200 bytes an entry ---- */
 struct plain_node {
-	const char *name;
+	const char *name; /* in the tree's arena */
 	struct co_meta m;
-	struct plain_node *children; /* sorted by name */
+	struct plain_node *children; /* owned; sorted by name */
 	size_t n, room;
 };
 struct plain_tree {

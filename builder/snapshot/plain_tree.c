@@ -10,31 +10,34 @@ struct plain_tree *plain_tree_new(void)
 	return co_xcalloc(1, sizeof(struct plain_tree));
 }
 
+static void free_children(struct plain_node *dir)
+{
+	for (size_t i = 0; i < dir->n; i++)
+		free_children(&dir->children[i]);
+	free(dir->children);
+}
+
 void plain_tree_free(struct plain_tree *t)
 {
 	if (!t)
 		return;
+	free_children(&t->root);
 	co_arena_release(&t->arena);
 	free(t);
 }
 
-/* Children are few or come from one sorted listing; doubling leaves at most as much behind. */
-static void make_room(struct plain_tree *t, struct plain_node *dir)
+static void make_room(struct plain_node *dir)
 {
 	if (dir->n < dir->room)
 		return;
-	size_t room = dir->room ? dir->room * 2 : 4;
-	struct plain_node *bigger = co_arena_alloc(&t->arena, room * sizeof(*bigger));
-	if (dir->n)
-		memcpy(bigger, dir->children, dir->n * sizeof(*bigger));
-	dir->children = bigger;
-	dir->room = room;
+	dir->room = dir->room ? dir->room + dir->room / 2 : 4;
+	dir->children = co_xrealloc(dir->children, dir->room, sizeof(*dir->children));
 }
 
 struct plain_node *plain_tree_add(struct plain_tree *t, struct plain_node *dir, const char *name,
 				  const struct co_meta *m)
 {
-	make_room(t, dir);
+	make_room(dir);
 	struct plain_node *node = &dir->children[dir->n++];
 	*node = (struct plain_node){.name = co_arena_strdup(&t->arena, name), .m = *m};
 	return node;

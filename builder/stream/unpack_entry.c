@@ -13,16 +13,6 @@
 #include <fcntl.h>
 #include <string.h>
 
-static int fail_meta(const struct co_tar_entry *e, const char *what, struct co_err *err)
-{
-	int sys = errno, r = co_fail_sys(err, "%s", what);
-
-	if (sys == EINVAL || sys == EPERM)
-		co_hint(err, "owner %u:%u must be mapped here: give the user more subordinate ids",
-			e->uid, e->gid);
-	return r;
-}
-
 static void set_xattrs(struct unpacker *x, const struct co_tar_entry *e, int dirfd,
 		       const char *name)
 {
@@ -50,7 +40,7 @@ static int finish_entry(struct unpacker *x, const struct co_tar_entry *e, int di
 {
 	if (set_owner &&
 	    co_root_set_owner_mode(x->root, dirfd, name, e->uid, e->gid, mode & 07777) < 0)
-		return fail_meta(e, "set the owner", err);
+		return co_root_fail_owner(e->uid, e->gid, err);
 	set_xattrs(x, e, dirfd, name);
 	return 0;
 }

@@ -78,13 +78,14 @@ int late_add(struct unpacker *x, const char *full, const struct co_tar_entry *e,
 static int late_set(struct unpacker *x, const struct late_dir *d, bool modes, int dirfd,
 		    const char *name, const struct co_meta *m, struct co_err *err)
 {
-	int r;
-
-	if (modes)
-		r = co_root_set_owner_mode(x->root, dirfd, name, m->uid, m->gid, d->mode);
-	else
-		r = co_root_set_mtime(x->root, dirfd, name, d->mtime);
-	return r < 0 ? co_fail_sys(err, "%s", d->path) : 0;
+	if (!modes)
+		return co_root_set_mtime(x->root, dirfd, name, d->mtime) < 0
+			       ? co_fail_sys(err, "%s", d->path)
+			       : 0;
+	if (co_root_set_owner_mode(x->root, dirfd, name, m->uid, m->gid, d->mode) == 0)
+		return 0;
+	co_root_fail_owner(m->uid, m->gid, err);
+	return co_wrap(err, "%s", d->path);
 }
 
 /* Acts on the directory that d names, unless a later member has put something else there. */

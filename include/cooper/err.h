@@ -32,7 +32,8 @@
 	X(SANDBOX, 15, 14, "no sandbox works here")                                                \
 	X(TIMEOUT, 16, 124, "time limit reached")                                                  \
 	X(INTERRUPTED, 17, 130, "interrupted")                                                     \
-	X(INTERNAL, 18, 71, "internal error, please report")
+	X(INTERNAL, 18, 71, "internal error, please report")                                       \
+	X(UNMAPPED, 19, 15, "the user namespace has no such owner")
 
 enum co_err_code {
 #define CO_ERR_ENUM(name, num, status, text) CO_E_##name = -(num),

@@ -42,6 +42,9 @@ int co_root_stat(const struct co_root *r, int dirfd, const char *name, struct co
  * ignored; links take no mode. */
 int co_root_set_owner_mode(const struct co_root *r, int dirfd, const char *name, uint32_t uid,
 			   uint32_t gid, uint32_t mode);
+/* Why that failed, from errno: UNMAPPED when this user namespace has no such ids (another kind of
+ * root can still hold them), else SYSTEM. Returns the code. */
+int co_root_fail_owner(uint32_t uid, uint32_t gid, struct co_err *err);
 int co_root_set_mtime(const struct co_root *r, int dirfd, const char *name, struct timespec mtime);
 /* Creates an entry with exactly these permission bits, whatever the umask; owner is 0:0 until set.
  * mknod: FIFO, character or block device; where the kernel refuses a device it is recorded in the

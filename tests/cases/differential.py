@@ -13,7 +13,7 @@ know (an option, a flag, here-documents), is skipped; one that must fail has to 
 something differs.
 
 Of dockerd's images extended attributes other than security.capability are not compared: `docker save` drops them."""
-import argparse, json, os, re, shlex, shutil, subprocess, sys, tarfile, tempfile, time
+import argparse, concurrent.futures, json, os, re, shlex, shutil, signal, subprocess, sys, tarfile, tempfile, time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.join(HERE, "..", "..")
@@ -21,16 +21,19 @@ sys.path.insert(0, os.path.join(HERE, "..", "lib"))
 from ociimage import Image  # noqa: E402
 from webserver import serve  # noqa: E402
 
-TAKES_VALUE = {"--build-arg", "--target", "--label", "-f", "--file", "--secret", "--platform"}
+TAKES_VALUE = {"docker": {"--build-arg", "--target", "--label", "-f", "--file", "--secret", "--ssh", "--platform"}}
+OF_COOPER = {"--user-policy", "--jobs", "-j"}  # changes nothing of the image: not given to the oracle
+TAKES_VALUE["buildah"] = TAKES_VALUE["docker"] | {"--build-context"}
 
 # Known differences. Those of files: the oracle leaves mount points of its sandbox and of RUN --mount in the layer.
 MOUNT_POINTS = {"/dev", "/proc", "/sys", "/etc/hosts", "/etc/resolv.conf", "/etc", "/run", "/dev/shm",
                 "/etc/hostname"}
 
 
-def is_mount_point(path, tree, dockerfile):
-    e = tree[path]
-    empty = e.kind == "dir" and not any(p.startswith(path + "/") for p in tree) or e.kind == "file" and not e.data
+def is_mount_point(path, tree, ours, dockerfile):
+    """An empty file, or a directory that holds nothing but such ones, and that cooper does not have."""
+    empty = all(t.kind == "dir" or t.kind == "file" and not t.data for p, t in tree.items()
+                if (p == path or p.startswith(path + "/")) and p not in ours)
     return path in MOUNT_POINTS or (empty and "--mount" in dockerfile)
 
 
@@ -40,6 +43,16 @@ def unknown_to_oracle(text, dockerfile):
                       text)
     if found and re.search(r"unknown flag", found[0], re.I):
         return "--" + found[1] if "--" + found[1] in dockerfile else None
+    if "invalid response status" in text and re.search(r"(?m)^ADD .*\.git\b", dockerfile):
+        return "git repositories in ADD"
+    flag = re.search(r"(ADD|COPY|RUN) only supports the (.*) flag", text)
+    if flag:
+        return "flags of %s but %s" % (flag[1], flag[2])
+    if re.search("invalid mount option|secret should have syntax|must be an absolute path|must set volume destination", text):
+        return "this form of --mount"
+    key = re.search(r"unexpected key '(env|size)' in", text)
+    if key:
+        return "the key %s of --mount" % key[1]
     if re.search(r"<<-?[\"']?\w", dockerfile):
         return "here-documents"
     return None
@@ -114,51 +127,51 @@ class Docker:
     def load(self, archive):
         subprocess.run([self.exe, "load", "-q", "-i", archive], env=self.env, check=True, stdout=subprocess.DEVNULL)
 
-    def build(self, context, args, out):
-        r = subprocess.run([self.exe, "build", "--network=host", "-t", "case"] + args + [context], env=self.env,
-                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300)
-        if r.returncode:
-            return None, r.stdout.decode(errors="replace")
-        if self.say("inspect", "-f", "{{len .RootFS.Layers}}", "case") == "0":
-            image = self.say("inspect", "-f", "{{.Id}}", "case").split(":")[1]
-            return NoLayers(self.root + "/image/overlay2/imagedb/content/sha256/" + image), ""
+    def build(self, run, args, out):
+        iid = os.path.join(out, "docker.iid")
+        failed, text = run([self.exe, "build", "--network=host", "--iidfile", iid] + args, self.env)
+        if failed:
+            return None, text
+        image = open(iid).read()
+        config = self.root + "/image/overlay2/imagedb/content/sha256/" + image.split(":")[1]
+        if os.path.exists(config) and not json.load(open(config))["rootfs"].get("diff_ids"):
+            return NoLayers(config), ""
         archive = os.path.join(out, "docker.tar")
-        subprocess.run([self.exe, "save", "-o", archive, "case"], env=self.env, check=True)
-        return DockerArchive(archive), r.stdout.decode(errors="replace")
+        subprocess.run([self.exe, "save", "-o", archive, image], env=self.env, check=True)
+        return DockerArchive(archive), text
 
 
 class Buildah:
     def __init__(self, root):
-        self.cmd = ["buildah", "--storage-driver", "vfs", "--root", root + "/root", "--runroot", root + "/run"]
+        self.env = {"TMPDIR": root}  # there it keeps the caches of --mount
+        self.cmd = [shutil.which("buildah"), "--storage-driver", "vfs", "--root", root + "/root", "--runroot", root + "/run"]
 
     def load(self, archive):
         subprocess.run(self.cmd + ["pull", "-q", "docker-archive:" + archive], check=True, stdout=subprocess.DEVNULL)
 
-    def build(self, context, args, out):
-        r = subprocess.run(self.cmd + ["bud", "--isolation", "chroot", "--layers=false", "-t", "case"] + args + [context],
-                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300)
-        text = r.stdout.decode(errors="replace")
-        if r.returncode:
+    def build(self, run, args, out):
+        name = "case-" + os.urandom(8).hex()
+        failed, text = run(self.cmd + ["bud", "--isolation", "chroot", "--layers=false", "-t", name] + args, self.env)
+        if failed:
             return None, text
-        subprocess.run(self.cmd + ["push", "-q", "case", "oci:" + out + "/buildah"], check=True)
+        subprocess.run(self.cmd + ["push", "-q", "--disable-compression", name, "oci:" + out + "/buildah"], check=True)
         return Image(out + "/buildah"), text
 
 
-def oracle_args(case, words):
+def oracle_args(oracle, words):
     """The arguments in the oracle's terms, or why there are none."""
     out, i = [], 0
     while i < len(words):
         name, eq, value = words[i].partition("=")
-        if name == "--platform" and "," in (value or words[i + 1]):
+        option = words[i:i + 1] if eq or name == "--no-cache" else words[i:i + 2]
+        if name == "--platform" and "," in option[-1]:
             return None, "several platforms"
-        if name not in TAKES_VALUE:
+        if name not in TAKES_VALUE[oracle] | OF_COOPER | {"--no-cache"}:
             return None, "option " + name
-        out.append(words[i])
-        if not eq:
-            i += 1
-            out.append(words[i])
-        i += 1
-    return [a.replace("$CASE", case) for a in out], None
+        if name not in OF_COOPER:
+            out += option
+        i += len(option)
+    return out, None
 
 
 def clean(value):
@@ -168,35 +181,44 @@ def clean(value):
     return value
 
 
-def config_view(config):
+def config_view(config, history_form):
     inner = dict(config.get("config") or {})
     for key in ("Image", "Hostname", "Domainname", "AttachStdin", "AttachStdout", "AttachStderr", "Tty", "OpenStdin",
                 "StdinOnce", "ArgsEscaped", "MacAddress"):
         inner.pop(key, None)
-    if inner.get("WorkingDir") == "/":
-        del inner["WorkingDir"]  # known: cooper writes the default down
-    history = [(old_history(h.get("created_by", "")), h.get("comment", ""), bool(h.get("empty_layer"))) for h in config.get("history") or []]
+    history = [(history_form(h.get("created_by", "")), h.get("comment", ""), bool(h.get("empty_layer")))
+               for h in config.get("history") or []]
     return {"architecture": config.get("architecture"), "os": config.get("os"), "variant": config.get("variant") or "",
             "author": config.get("author") or "", "config": clean(inner), "history": history,
             "layers": len(config["rootfs"]["diff_ids"] or [])}
 
 
-def differences(ours, theirs, only_files, dockerfile):
-    keeps_only_capabilities = not only_files  # docker save
-    a, b = ours.tree(), theirs.tree()
+def tree_differences(a, b, saved, dockerfile, known):
     for e in b.values():
         e.mode &= 0o7777  # other builders write the type into the mode as well
     for path in sorted(set(a) | set(b)):
-        if path not in a and is_mount_point(path, b, dockerfile):
+        if path not in a and is_mount_point(path, b, a, dockerfile):
+            known.add("mount points in the layer")
             continue
-        if path in a and path in b and keeps_only_capabilities:
-            a[path].xattrs = {k: v for k, v in a[path].xattrs.items() if k == "security.capability"}
+        if path in a and path in b and saved:
+            kept = {k: v for k, v in a[path].xattrs.items() if k == "security.capability"}
+            if kept != a[path].xattrs:
+                known.add("extended attributes that docker save drops")
+            a[path].xattrs = kept
         left, right = (t[path].row() if path in t else "absent" for t in (a, b))
         if left != right:
             yield "%s: %s, oracle %s" % (path, left, right)
-    if only_files:
-        return
-    a, b = config_view(ours.config), config_view(theirs.config)
+
+
+def config_differences(ours, theirs, known):
+    as_written = lambda text: text
+    a, b = config_view(ours, as_written), config_view(theirs, as_written)
+    if a["config"].get("WorkingDir") == "/" and "WorkingDir" not in b["config"]:
+        known.add("WorkingDir / written down")
+        del a["config"]["WorkingDir"]
+    if a["history"] != b["history"]:
+        known.add("older form of the history")
+        a["history"], b["history"] = (config_view(c, old_history)["history"] for c in (ours, theirs))
     for key in a:
         if a[key] != b[key]:
             left, right = a[key], b[key]
@@ -205,32 +227,61 @@ def differences(ours, theirs, only_files, dockerfile):
             yield "%s: %s\n      oracle %s" % (key, json.dumps(left), json.dumps(right))
 
 
-def build_cooper(opts, case, args, out):
+def differences(ours, theirs, only_files, dockerfile, known):
+    yield from tree_differences(ours.tree(), theirs.tree(), not only_files, dockerfile, known)
+    if not only_files:
+        yield from config_differences(ours.config, theirs.config, known)
+
+
+class Runner:
+    """Starts builders in the folder of a case, with its environment, standard input and context."""
+
+    def __init__(self, case, find, expand):
+        last = lambda word: expand(find(word)[-1][0]) if find(word) else None
+        self.case, self.context, self.stdin = case, last("context") or ".", last("stdin")
+        self.env = dict(expand(l[0]).partition("=")[::2] for l in find("env"))
+
+    def __call__(self, command, env, file_is_context=False):
+        """Exit status and output. file_is_context: a context that is a file (a tar) can be given by its name."""
+        context, given = self.context, self.stdin
+        if os.path.isfile(os.path.join(self.case, context)) and not file_is_context:
+            context, given = "-", context
+        stdin = open(os.path.join(self.case, given), "rb") if given else subprocess.DEVNULL
+        p = subprocess.Popen(command + [context], cwd=self.case, env={**os.environ, **env, **self.env}, stdin=stdin,
+                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+        try:
+            text = p.communicate(timeout=300)[0]
+        except subprocess.TimeoutExpired:
+            os.killpg(p.pid, signal.SIGKILL)  # what it started as well
+            p.wait()
+            raise
+        return p.returncode, text.decode(errors="replace")
+
+
+def build_cooper(opts, run, args, out):
     layout = os.path.join(out, "cooper")
-    r = subprocess.run([opts.cooper, "build", "--progress=plain", "--user-policy=off", "-o",
-                        "type=oci,tar=false,dest=" + layout] + args + [case],
-                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300)
-    return (Image(layout) if r.returncode == 0 else None), r.stdout.decode(errors="replace")
+    failed, text = run([opts.cooper, "build", "--progress=plain", "--user-policy=off", "-o",
+                        "type=oci,tar=false,dest=" + layout] + args, {}, file_is_context=True)
+    return None if failed else Image(layout), text
 
 
-def dockerfile_of(case, args):
-    for i, a in enumerate(args):
-        if a in ("-f", "--file"):
-            return os.path.join(case, args[i + 1])
-    return next((p for p in (os.path.join(case, n) for n in ("Dockerfile", "dockerfile")) if os.path.exists(p)), "/dev/null")
+def dockerfile_of(run, args):
+    names = [args[i + 1] for i, a in enumerate(args) if a in ("-f", "--file")]
+    paths = [os.path.join(run.case, d, n) for n in names + ["Dockerfile", "dockerfile"] for d in ("", run.context)]
+    return open(next(filter(os.path.isfile, paths), "/dev/null"), errors="replace").read()
 
 
 def compare(opts, oracle, folder):
     lines = list(statements(os.path.join(folder, "expect")))
     find = lambda word: [w[1:] for w in lines if w[0] == word]
-    for word in ("no-oracle", "no-" + opts.oracle, "stdin", "env", "context"):
+    for word in ("no-oracle", "no-" + opts.oracle):
         if find(word):
             return "skip", " ".join(find(word)[0])
     with tempfile.TemporaryDirectory() as tmp:
         case = os.path.join(tmp, "case")
         shutil.copytree(folder, case, symlinks=True)
         given = [a for l in find("args") for a in l]
-        args, why = oracle_args(case, given)
+        args, why = oracle_args(opts.oracle, given)
         if why:
             return "skip", why
         outside = os.path.join(tmp, "outside")
@@ -241,23 +292,26 @@ def compare(opts, oracle, folder):
         servers = [serve(os.path.join(case, d[0]), tmp + ".requests") for d in find("serve")]
         if servers:
             environ.update(URL=servers[0].url, HOSTPORT=servers[0].url[len("http://"):])
-        given, args = ([re.sub(r"\$(URL|HOSTPORT|OUTSIDE|OUT)\b", lambda m: environ.get(m[1], ""), a) for a in l]
-                       for l in (given, args))
+        expand = lambda text: re.sub(r"\$(URL|HOSTPORT|OUTSIDE|OUT|CASE)\b", lambda m: environ.get(m[1], ""), text)
         for setup in find("setup"):
-            subprocess.run(["bash", "-ec", " ".join(setup)], cwd=case, env=environ, check=True)
-        ours, our_text = build_cooper(opts, case, [a.replace("$CASE", case) for a in given], tmp)
-        theirs, their_text = oracle.build(case, args, tmp)
-        dockerfile = open(dockerfile_of(case, args), errors="replace").read()
+            subprocess.run(["bash", "-ec", " ".join(setup)], cwd=case, env=environ, check=True,
+                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        run = Runner(case, find, expand)
+        given, args = (list(map(expand, l)) for l in (given, args))
+        ours, our_text = build_cooper(opts, run, given, tmp)
+        theirs, their_text = oracle.build(run, args, tmp)
+        dockerfile = dockerfile_of(run, args)
         unknown = unknown_to_oracle(their_text, dockerfile) if ours and not theirs else None
         if unknown:
             return "skip", "the oracle does not know " + unknown
         if bool(ours) != bool(theirs):
             return "differ", "cooper %s, oracle %s\n%s\n----\n%s" % (
-                "builds" if ours else "fails", "builds" if theirs else "fails", our_text[-700:], their_text[-700:])
+                "builds" if ours else "fails", "builds" if theirs else "fails", our_text[-500:], their_text[-900:])
         if not ours:
-            return "same", "both fail"
-        found = list(differences(ours, theirs, opts.oracle == "buildah", dockerfile))
-        return ("differ", "\n".join(found)) if found else ("same", "")
+            return "equal", "both fail"
+        known = set()
+        found = list(differences(ours, theirs, opts.oracle == "buildah", dockerfile, known))
+        return ("differ", "\n".join(found)) if found else ("known", "; ".join(sorted(known))) if known else ("equal", "")
 
 
 def start_dockerd(tmp):
@@ -286,22 +340,41 @@ def base_archive(opts, tmp):
     return archive
 
 
+def guarded(opts, oracle, folder):
+    start = time.monotonic()
+    try:
+        what, why = compare(opts, oracle, folder)
+    except Exception as e:  # one broken case must not hide the others
+        what, why = "differ", "%s: %s" % (type(e).__name__, e)
+    return what, why, time.monotonic() - start
+
+
+def report(results):
+    """What was found, by kind, and the summary line."""
+    kinds = {}
+    for what, why in results:
+        if what in ("known", "skip"):
+            for kind in why.split("; ") if what == "known" else [why]:
+                kinds[what, kind] = kinds.get((what, kind), 0) + 1
+    for (what, kind), n in sorted(kinds.items(), key=lambda k: (k[0][0], -k[1], k[0][1])):
+        print("%4d %s: %s" % (n, {"known": "known", "skip": "skipped"}[what], kind))
+    count = lambda what: sum(w == what for w, _ in results)
+    print("%d equal, %d equal but for known differences, %d skipped with a reason, %d differ"
+          % tuple(map(count, ("equal", "known", "skip", "differ"))))
+
+
 def run_all(opts, oracle):
-    counts = {"same": 0, "differ": 0, "skip": 0}
+    results = []
     folders = sorted(d for d, _, files in os.walk(HERE) if "expect" in files)
-    for folder in folders:
-        if opts.parts and not any(p in folder for p in opts.parts):
-            continue
-        name = os.path.relpath(folder, HERE)
-        try:
-            what, why = compare(opts, oracle, folder)
-        except Exception as e:  # one broken case must not hide the others
-            what, why = "differ", "%s: %s" % (type(e).__name__, e)
-        counts[what] += 1
-        if what == "differ" or opts.v:
-            print("%s %s %s" % (what, name, re.sub("(?m)^", "    ", "\n" + why) if why else ""), flush=True)
-    print("%(same)d same, %(differ)d differ, %(skip)d skipped" % counts)
-    return 1 if counts["differ"] else 0
+    folders = [f for f in folders if not opts.parts or any(p in f for p in opts.parts)]
+    with concurrent.futures.ThreadPoolExecutor(opts.jobs) as pool:
+        for folder, (what, why, took) in zip(folders, pool.map(lambda f: guarded(opts, oracle, f), folders)):
+            name = os.path.relpath(folder, HERE)
+            results.append((what, why))
+            if what == "differ" or opts.v:
+                print("%s %s (%.1f s)%s" % (what, name, took, re.sub("(?m)^", "    ", "\n" + why) if why else ""), flush=True)
+    report(results)
+    return 1 if not results or any(what == "differ" for what, _ in results) else 0
 
 
 def main():
@@ -309,6 +382,7 @@ def main():
     p.add_argument("--cooper", default=os.path.join(TOP, "build", "cooper"))
     p.add_argument("--oracle", choices=("docker", "buildah"), default="docker")
     p.add_argument("--docker-host")
+    p.add_argument("--jobs", type=int, default=2 * os.cpu_count())
     p.add_argument("-v", action="store_true")
     p.add_argument("parts", nargs="*")
     opts = p.parse_args()
@@ -316,6 +390,7 @@ def main():
     daemon = None
     with tempfile.TemporaryDirectory(prefix="cooper-oracle-") as tmp:
         os.environ["COOPER_ROOT"] = os.path.join(tmp, "store")
+        opts.cooper = shutil.copy(opts.cooper, os.path.join(tmp, "cooper"))  # it may be built anew meanwhile
         try:
             if opts.oracle == "buildah":
                 oracle = Buildah(tmp)

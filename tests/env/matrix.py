@@ -21,7 +21,7 @@ import tree
 from environments import Environment
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-SMALL = ["owners", "user", "nodes", "links", "files", "whiteouts", "shell"]
+SMALL = ["owners", "far", "user", "nodes", "links", "files", "whiteouts", "shell"]
 DISTRIBUTION = ["debian", "apt", "sudo"]
 HEAVY = ["full/" + n for n in ("postgres", "go", "node", "python", "gcc")]
 DISTRIBUTION_IN = ["root", "range", "single", "docker", "restricted"]
