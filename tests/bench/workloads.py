@@ -161,7 +161,7 @@ class Maker:
     def w5(self):
         """This program itself is the C project."""
         d = self.dir('w5')
-        for name in ('builder', 'registry', 'include', 'CMakeLists.txt'):
+        for name in ('builder', 'registry', 'include', 'packaging', 'CMakeLists.txt'):
             source, target = os.path.join(SOURCES, name), f'{d}/src/{name}'
             if os.path.isdir(source):
                 shutil.copytree(source, target)
