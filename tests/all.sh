@@ -5,9 +5,9 @@
 #   tests/all.sh [gcc|clang|cases|user|e2e|attack|matrix|asan|quickstart|heavy|cpython|differential|aarch64|
 #                 machines]...
 #
-# Default: the first eleven, in this order; heavy is the matrix with databases, compilers and interpreters, in a place
-# for each sandbox (tests/env/matrix.sh: everywhere); cpython its own tests in steps. The others take long or packages of
-# their own: differential compares what the cases make with what Docker's BuildKit makes (as root); aarch64 compiles
+# Default: the first nine, in this order. The others take long or packages of their own: heavy is the matrix with
+# databases, compilers and interpreters, in a place for each sandbox (tests/env/matrix.sh: everywhere); cpython its own
+# tests in steps; differential compares what the cases make with what Docker's BuildKit makes (as root); aarch64 compiles
 # everything for it and runs what qemu-user can run; machines boots virtual ones (about an hour where the processor is
 # emulated): aarch64's interposer and sandboxes, control groups v2, an initramfs as root.
 set -euo pipefail
@@ -107,7 +107,7 @@ say "packages"
 # shellcheck disable=SC2086
 install_packages $BUILD_PACKAGES $RUN_PACKAGES $TEST_PACKAGES
 
-[ $# -gt 0 ] || set -- gcc clang cases user e2e attack matrix asan quickstart heavy cpython
+[ $# -gt 0 ] || set -- gcc clang cases user e2e attack matrix asan quickstart
 for part in "$@"; do
 	say "$part"
 	start=$SECONDS
