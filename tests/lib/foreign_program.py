@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: MIT
+"""Run as a program: writes "hello", a static one for 64-bit ARM that says so. For cases of another platform."""
 import struct
 msg = b"hello from arm64\n"
 code = [0xD2800020, 0, 0xD2800002 | len(msg) << 5, 0xD2800808, 0xD4000001, 0xD2800000, 0xD2800BA8, 0xD4000001]
