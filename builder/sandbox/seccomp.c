@@ -365,29 +365,28 @@ void filter_addresses(struct filter *f)
 #define OLD_LCHOWN 0xffffffffu
 #endif
 #define UNCHANGED 0xffffffffu /* (uid_t)-1 */
+/* Argument arg is an id from `end` on: so many instructions ahead. Else the next one. */
+#define FROM_ID(arg, end, ahead)                                                                   \
+	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, ARG(arg)),                                              \
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, UNCHANGED, 1, 0),                              \
+		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, (end), (ahead), 0)
 
 void filter_owners(struct filter *f, uint32_t uids, uint32_t gids)
 {
 	const struct sock_filter code[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, THIS_ARCH, 0, 18),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, THIS_ARCH, 0, 20),
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_fchownat, 9, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_fchownat, 10, 0),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_fchown, 2, 0),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, OLD_CHOWN, 1, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, OLD_LCHOWN, 0, 13),
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, ARG(1)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, UNCHANGED, 1, 0),
-		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, uids, 9, 0),
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, ARG(2)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, UNCHANGED, 8, 0),
-		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, gids, 6, 7),
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, ARG(2)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, UNCHANGED, 1, 0),
-		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, uids, 3, 0),
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, ARG(3)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, UNCHANGED, 2, 0),
-		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, gids, 0, 1),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, OLD_LCHOWN, 0, 15),
+		FROM_ID(1, uids, 11),
+		FROM_ID(2, gids, 8),
+		BPF_STMT(BPF_JMP | BPF_JA, 8),
+		FROM_ID(2, uids, 4),
+		FROM_ID(3, gids, 1),
+		BPF_STMT(BPF_JMP | BPF_JA, 1),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF | FILTER_HARMLESS),
 	};
 	put_in_front(f, code, sizeof(code) / sizeof(code[0]));

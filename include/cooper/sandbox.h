@@ -93,6 +93,8 @@ extern const struct co_sandbox_ops *const co_sandboxes[]; /* best first, NULL-en
 int co_sandbox_open(struct co_sandbox **out, const char *name, enum co_place place,
 		    struct co_bus *bus, struct co_err *err) co_must_check;
 const char *co_sandbox_name(const struct co_sandbox *s);
+/* UNMAPPED: the step has to do with an owner whom this user namespace has not, and was ended; a
+ * root with a table of owners, in CO_PLACE_SINGLE, holds him. */
 int co_sandbox_run(struct co_sandbox *s, const struct co_root *root, const struct co_run *run,
 		   struct co_result *result, struct co_err *err) co_must_check;
 void co_sandbox_close(struct co_sandbox *s);
