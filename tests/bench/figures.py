@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Figures of cooper itself: memory for a layer of any size, the snapshot of an unchanged tree, the start of a step
-beside other runtimes. Each prints a table; `memory` and `snapshot` fail when a limit is passed."""
+beside other runtimes, work in a step. Each prints a table; `memory` and `snapshot` fail when a limit is passed."""
 import argparse
 import json
 import os
@@ -13,6 +13,7 @@ import tempfile
 
 import run
 import tools
+import work
 import workloads
 
 BUILD = os.path.join(run.HERE, '..', '..', 'build')
@@ -196,9 +197,11 @@ def steps(p):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('what', choices=('memory', 'snapshot', 'steps'))
+    parser.add_argument('what', choices=('memory', 'snapshot', 'steps', 'work'))
     parser.add_argument('--scale', type=float, default=1.0, help='size of layers and trees (1: full)')
-    parser.add_argument('--runs', type=int, default=20, help='of each command (steps)')
+    parser.add_argument('--runs', type=int, default=20, help='of each command (steps, work)')
+    parser.add_argument('--root', help='the tree for work: made when missing, kept (default: a new one)')
+    parser.add_argument('--only', nargs='*', help='rows of work with one of these in their names')
     parser.add_argument('--cooper', default=os.path.join(BUILD, 'cooper'))
     parser.add_argument('--dir', help='where to work (default: the temporary directory)')
     parser.add_argument('--port', type=int, default=0, help='of the registry (default: any free one)')
@@ -206,7 +209,7 @@ def main():
     args.cooper = os.path.abspath(args.cooper)
     p = Place(args)
     try:
-        ok = {'memory': memory, 'snapshot': snapshot, 'steps': steps}[args.what](p)
+        ok = {'memory': memory, 'snapshot': snapshot, 'steps': steps, 'work': work.work}[args.what](p)
     finally:
         p.close()
     sys.exit(0 if ok else 1)
