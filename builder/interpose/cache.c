@@ -65,6 +65,17 @@ void cache_add(const char *key, size_t len, const char *value, size_t value_len,
 	__atomic_store_n(&s->seq, seq + 2, __ATOMIC_RELEASE);
 }
 
+/* A new link can only matter where a directory was: what is in the cache exists, and a directory
+ * that changes its place empties it anyway. */
+void cache_new_link(void)
+{
+	uint32_t begun = __atomic_load_n(&g.shared->rmdirs_begun, __ATOMIC_ACQUIRE);
+	if (__atomic_load_n(&g.shared->rmdirs_seen, __ATOMIC_ACQUIRE) == begun)
+		return;
+	cache_bump();
+	__atomic_store_n(&g.shared->rmdirs_seen, begun, __ATOMIC_RELEASE);
+}
+
 void cache_bump(void)
 {
 	__atomic_fetch_add(&g.shared->gen, 1, __ATOMIC_ACQ_REL);

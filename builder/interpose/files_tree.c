@@ -132,6 +132,7 @@ static long remove_entry(struct call *c, bool dir)
 	if (dir && w.guest && text_eq(w.guest, "/"))
 		return -EBUSY;
 	if (dir) {
+		__atomic_fetch_add(&g.shared->rmdirs_begun, 1, __ATOMIC_ACQ_REL);
 		r = sys3(SYS_unlinkat, w.dir, w.rel, AT_REMOVEDIR);
 		if (r == 0)
 			__atomic_fetch_add(&g.shared->rmdirs, 1, __ATOMIC_ACQ_REL);
@@ -249,13 +250,16 @@ long h_link(struct call *c)
 	}
 	if (ids_on() && (r = may_link(&from)) < 0)
 		return r;
-	if (!*from.rel) {
-		char t[40];
-		return sys5(SYS_linkat, AT_FDCWD, fd_path(t, sizeof(t), from.dir), to.dir, to.rel,
-			    AT_SYMLINK_FOLLOW);
-	}
-	return sys5(SYS_linkat, from.dir, from.rel, to.dir, to.rel,
-		    from.follow ? AT_SYMLINK_FOLLOW : 0);
+	char t[40];
+	if (*from.rel)
+		r = sys5(SYS_linkat, from.dir, from.rel, to.dir, to.rel,
+			 from.follow ? AT_SYMLINK_FOLLOW : 0);
+	else
+		r = sys5(SYS_linkat, AT_FDCWD, fd_path(t, sizeof(t), from.dir), to.dir, to.rel,
+			 AT_SYMLINK_FOLLOW);
+	if (r == 0 && paths_on()) /* perhaps of a link */
+		cache_new_link();
+	return r;
 }
 
 long h_symlink(struct call *c)
@@ -266,7 +270,7 @@ long h_symlink(struct call *c)
 		return r;
 	r = sys3(SYS_symlinkat, c->a[0], w.dir, w.rel);
 	if (r == 0 && paths_on())
-		cache_bump();
+		cache_new_link();
 	if (r == 0 && ids_on() && new_entry_matters(&w, S_IFLNK | 0777))
 		new_entry(&w, S_IFLNK | 0777, 0, 0);
 	return r;

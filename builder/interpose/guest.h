@@ -86,7 +86,10 @@ struct shared {
 	uint32_t gen;	   /* grows when a link or a directory may have changed place */
 	uint32_t perm_gen; /* grows when a directory's owner or mode changed */
 	uint32_t rmdirs;   /* directories removed so far */
-	uint32_t pad[13];
+	/* removals begun so far, and how many there were when the cache was last emptied for a new
+	 * link */
+	uint32_t rmdirs_begun, rmdirs_seen;
+	uint32_t pad[11];
 	struct cache_slot cache[CACHE_SLOTS];
 };
 struct child_cred { /* ids of a child that still runs in our memory (vfork) */

@@ -4,6 +4,7 @@
  */
 #include "path.h"
 #include "slots.h"
+#include <sys/stat.h>
 
 const char *fd_path(char *b, size_t size, int fd)
 {
@@ -95,32 +96,68 @@ void name_cwd_changed(void)
 	__atomic_fetch_add(&g.cwd_seq, 2, __ATOMIC_ACQ_REL);
 }
 
-long name_of_fd(int fd, char *out, size_t size)
+static long name_of_cwd(char *out, size_t size)
 {
-	char host[PATH_SIZE + 1], t[40];
+	char host[PATH_SIZE + 1];
 	uint32_t gen = cwd_generation();
-	long n;
-	if (fd == AT_FDCWD) {
-		n = known_cwd(out);
-		if (n > 0)
-			return n;
-		n = sys2(SYS_getcwd, host, PATH_SIZE);
-		if (n > 0)
-			n--;
-	} else {
-		n = sys4(SYS_readlinkat, AT_FDCWD, fd_path(t, sizeof(t), fd), host, PATH_SIZE);
-		if (n == -ENOENT)
-			n = -EBADF;
-	}
+	long n = known_cwd(out);
+	if (n > 0)
+		return n;
+	n = sys2(SYS_getcwd, host, PATH_SIZE);
 	if (n < 0)
 		return n;
-	host[n] = '\0';
 	if (!name_to_guest(out, size, host))
 		return -ENOTDIR;
 	/* a removed directory's name says so, and changes without our doing */
-	if (fd == AT_FDCWD && !text_ends(out, " (deleted)"))
+	if (!text_ends(out, " (deleted)"))
 		learn_cwd(out, gen);
 	return (long)text_len(out);
+}
+
+/* What the cache calls the directory that a descriptor is open on: no name begins with NUL. */
+struct fd_key {
+	char nul[8];
+	uint64_t dev, ino;
+};
+
+/* Only a directory that is still somewhere can be found again. */
+static bool fd_key(struct fd_key *k, int fd)
+{
+	struct stat st;
+	if (sys2(SYS_fstat, fd, &st) < 0 || !S_ISDIR(st.st_mode) || !st.st_nlink)
+		return false;
+	*k = (struct fd_key){.dev = st.st_dev, .ino = st.st_ino};
+	return true;
+}
+
+/* A mount may be shared with other steps: what they move or remove in it is not counted here. */
+static bool in_mount(const char *text)
+{
+	const char *rest;
+	return mount_at(text, text_len(text), &rest);
+}
+
+long name_of_fd(int fd, char *out, size_t size)
+{
+	char host[PATH_SIZE + 1], t[40];
+	struct fd_key key;
+	size_t known;
+	if (fd == AT_FDCWD)
+		return name_of_cwd(out, size);
+	uint32_t gen = cache_gen(true);
+	bool dir = paths_on() && fd_key(&key, fd);
+	if (dir && cache_find((const char *)&key, sizeof(key), out, &known, gen))
+		return (long)known;
+	long n = sys4(SYS_readlinkat, AT_FDCWD, fd_path(t, sizeof(t), fd), host, PATH_SIZE);
+	if (n < 0)
+		return n == -ENOENT ? -EBADF : n;
+	host[n] = '\0';
+	if (!name_to_guest(out, size, host))
+		return -ENOTDIR;
+	n = (long)text_len(out);
+	if (dir && !in_mount(out))
+		cache_add((const char *)&key, sizeof(key), out, (size_t)n, gen);
+	return n;
 }
 
 const struct co_ip_mount *mount_at(const char *text, size_t len, const char **rest)

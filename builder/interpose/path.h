@@ -78,6 +78,8 @@ uint32_t cache_gen(bool dots);
 bool cache_find(const char *key, size_t len, char *value, size_t *value_len, uint32_t gen);
 void cache_add(const char *key, size_t len, const char *value, size_t value_len, uint32_t gen);
 void cache_bump(void);
+/* A link was made. */
+void cache_new_link(void);
 
 static inline uint64_t name_bit(const char *s, size_t n)
 {

@@ -193,6 +193,47 @@ static void relative(void)
 	close(f);
 }
 
+/* What is known of names is still right when others take their places. */
+static void replaced(void)
+{
+	TRY(mkdir("p", 0755));
+	TRY(mkdir("p/one", 0755));
+	TRY(mkdir("p/one/in", 0755));
+	TRY(mkdir("p/other", 0755));
+	make_file("p/one/in/f", "1", 0644);
+	make_file("p/other/f", "2", 0600);
+	int one = open("p/one", O_RDONLY | O_DIRECTORY);
+	TRY(faccessat(one, "in/f", R_OK, 0));
+	TRY(faccessat(one, "../other/f", R_OK, 0));
+	TRY(rename("p/one", "p/two"));
+	TRY(faccessat(one, "in/f", R_OK, 0));
+	TRY(faccessat(one, "../two/in/f", R_OK, 0));
+	TRY(unlink("p/two/in/f"));
+	TRY(rmdir("/work-paths/p/two/in"));
+	TRY(symlink("/work-paths/p/other", "p/two/in"));
+	say_stat("a link to another directory", "/work-paths/p/two/in/f");
+	TRY(faccessat(one, "in/f", R_OK, 0));
+	TRY(unlink("p/two/in"));
+	TRY(mkdir("p/two/in", 0755));
+	make_file("/work-paths/p/two/in/f", "3", 0640);
+	TRY(symlink("/work-paths/p/other", "p/link"));
+	say_stat("through the descriptor", "/work-paths/p/two/in/f");
+	TRY(unlink("p/two/in/f"));
+	TRY(rmdir("p/two/in"));
+	TRY(link("p/link", "p/two/in"));
+	say_stat("a link that was somewhere else", "/work-paths/p/two/in/f");
+	TRY(unlink("p/two/in"));
+	TRY(rmdir("p/two"));
+	TRY(faccessat(one, "in/f", R_OK, 0));
+	TRY(mkdirat(one, "new/", 0755));
+	TRY(mkdir("p/two", 0755));
+	close(one);
+	one = open("p/two", O_RDONLY | O_DIRECTORY); /* perhaps the number of the one that went */
+	TRY(mkdirat(one, "x/", 0755));
+	say_stat("made in the new one", "/work-paths/p/two/x");
+	close(one);
+}
+
 /* Pointers that lead nowhere. */
 static void bad_pointers(void)
 {
@@ -265,6 +306,7 @@ void probe_paths(void)
 	directories();
 	moving();
 	relative();
+	replaced();
 	bad_pointers();
 	in_child(-1, -1, in_chroot);
 	where("after the jail");
