@@ -60,6 +60,57 @@ static bool contains(const struct children *c, pid_t pid)
 	return false;
 }
 
+#define PIDS (1 << 22) /* the kernel's own limit of pid_max */
+
+struct family {
+	pid_t (*items)[2]; /* a process and its parent; owned */
+	size_t n;
+	unsigned char *below; /* by number; owned */
+};
+
+static void family_read(struct family *f)
+{
+	auto_dir d = opendir("/proc");
+	for (struct dirent *e; d && (e = readdir(d));) {
+		long pid = strtol(e->d_name, NULL, 10);
+		pid_t parent = pid > 0 && pid < PIDS ? parent_of(e->d_name) : 0;
+		if (parent <= 0 || parent >= PIDS)
+			continue;
+		f->items = co_xrealloc(f->items, f->n + 1, sizeof(*f->items));
+		f->items[f->n][0] = (pid_t)pid;
+		f->items[f->n++][1] = parent;
+	}
+}
+
+/* Numbers begin anew at their end, so a child may come before its parent: until a pass finds none.
+ */
+static size_t family_mark(struct family *f)
+{
+	size_t count = 0, fresh;
+	do {
+		fresh = 0;
+		for (size_t i = 0; i < f->n; i++) {
+			if (f->below[f->items[i][0]] || !f->below[f->items[i][1]])
+				continue;
+			f->below[f->items[i][0]] = 1;
+			fresh++;
+		}
+		count += fresh;
+	} while (fresh);
+	return count;
+}
+
+size_t children_below(pid_t first)
+{
+	struct family f = {.below = co_xcalloc(PIDS, 1)};
+	f.below[first] = 1;
+	family_read(&f);
+	size_t count = family_mark(&f);
+	free(f.items);
+	free(f.below);
+	return count;
+}
+
 void children_sweep(const struct children *before)
 {
 	for (int round = 0; round < ROUNDS; round++) {

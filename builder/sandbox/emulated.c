@@ -23,7 +23,7 @@
 #define STACK (256u << 10)
 
 struct emulated {
-	struct filter filter[2]; /* [no network] */
+	struct filter filter[2][2]; /* [no network][processes are counted] */
 	int init, image;
 	struct group group;
 	bool grouped;
@@ -37,8 +37,8 @@ struct start {
 static void close_sandbox(struct co_sandbox *s)
 {
 	struct emulated *e = s->state;
-	free(e->filter[0].insns);
-	free(e->filter[1].insns);
+	for (int i = 0; i < 4; i++)
+		free(e->filter[i / 2][i % 2].insns);
 	co_close_fd(&e->init);
 	co_close_fd(&e->image);
 	group_close(&e->group);
@@ -107,7 +107,7 @@ static int arrange(struct start *a)
 {
 	struct step *st = a->st;
 	int from[INIT_FD_END] = {st->input,	st->out[1],   st->errs[1], st->spec,
-				 st->status[1], st->landlock, st->image,   -1};
+				 st->status[1], st->landlock, st->image,   listener_end(st)};
 	if (from[0] < 0)
 		from[0] = open("/dev/null", O_RDONLY);
 	for (int i = 0; i < INIT_FD_END; i++)
@@ -195,13 +195,34 @@ static void tell_limits(const struct step *st, bool landlock)
 			"its root");
 }
 
+static int make_filter(struct filter *f, bool no_net, bool counted, struct co_err *err)
+{
+	if (seccomp_build(f, 0, err) < 0)
+		return err->code;
+	if (counted)
+		filter_forks(f);
+	if (no_net)
+		filter_offline(f);
+	return 0;
+}
+
+static void set_limits(struct step *st, struct emulated *e)
+{
+	if (!e->grouped)
+		group_open(&e->group, st->run, DEVICES_ALL);
+	e->grouped = true;
+	limits_open(&st->limits, &e->group, st->run);
+}
+
 static int prepare(struct step *st, struct guest *g, struct emulated *e, struct co_err *err)
 {
 	bool native = st->s->ops == &sandbox_chroot, no_net = st->run->net == CO_NET_NONE;
-	struct filter *f = &e->filter[no_net];
-	int r = f->insns ? 0 : seccomp_build(f, 0, err);
-	if (!r && no_net && !f->offline)
-		filter_offline(f);
+	set_limits(st, e);
+	bool counted = listener_counts(st);
+	struct filter *f = &e->filter[no_net][counted];
+	int r = f->insns ? 0 : make_filter(f, no_net, counted, err);
+	if (!r && counted)
+		r = listener_open(st, err);
 	if (!r)
 		r = step_pipes(st, err);
 	if (!r)
@@ -218,13 +239,10 @@ static int prepare(struct step *st, struct guest *g, struct emulated *e, struct 
 	auto_free const char **env = guest_env(g);
 	struct co_run run = *st->run;
 	run.env = env;
-	if (!e->grouped)
-		group_open(&e->group, st->run, DEVICES_ALL);
-	e->grouped = true;
-	limits_open(&st->limits, &e->group, st->run);
 	uint32_t flags = INIT_NO_NEW_PRIVS | INIT_REAPER | INIT_INTERPOSED |
 			 (native ? INIT_SETGROUPS : INIT_KEEP_IDS) |
-			 (st->landlock >= 0 ? INIT_LANDLOCK : 0);
+			 (st->landlock >= 0 ? INIT_LANDLOCK : 0) |
+			 (st->listener ? INIT_LISTENER : 0);
 	uint64_t caps = creds_caps(false) &
 			~(1ull << CAP_SYS_CHROOT | 1ull << CAP_NET_RAW | 1ull << CAP_AUDIT_WRITE);
 	st->spec = spec_make(&run, f, &st->limits, flags, caps);
@@ -256,6 +274,8 @@ static int go(struct step *st, struct guest *g, struct co_result *res, struct co
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	children_list(&before);
 	int r = start(&a, &p.pid, err);
+	if (st->listener)
+		st->first = p.pid;
 	if (!r)
 		r = pump_run(&p, err);
 	children_sweep(&before);

@@ -52,3 +52,5 @@ struct children {
 };
 void children_list(struct children *c);
 void children_sweep(const struct children *before);
+/* How many processes are below this one now. */
+size_t children_below(pid_t first);

@@ -5,7 +5,7 @@
  * refused here as the filter would have, and noted together with who it was (attempts.c). A call
  * that fails anyway, for want of a network, goes on. What is read from the caller decides nothing.
  */
-#include "sandbox-internal.h"
+#include "guest.h"
 #include <arpa/inet.h>
 #include <cooper/str.h>
 #include <fcntl.h>
@@ -32,6 +32,7 @@ struct listener {
 	int fd;
 	size_t size; /* of a notification */
 	unsigned heard;
+	size_t processes; /* at most so many are there: the last count, and those made since */
 };
 /* One call, waiting. */
 struct asked {
@@ -53,6 +54,12 @@ bool listener_may_continue(void)
 	if (uname(&u) < 0 || sscanf(u.release, "%u.%u", &major, &minor) != 2)
 		return false;
 	return major > 5 || (major == 5 && minor >= 5);
+}
+
+bool listener_counts(const struct step *st)
+{
+	return st->run->pids && !st->limits.pids && !st->run->insecure && listener_may_tell() &&
+	       listener_may_continue();
 }
 
 int listener_open(struct step *st, struct co_err *err)
@@ -214,6 +221,31 @@ static bool gives_away(const struct seccomp_notif *n)
 	return false;
 }
 
+static bool makes_process(const struct seccomp_notif *n)
+{
+	static const int calls[] = {
+#if defined(__x86_64__)
+		SYS_fork,
+		SYS_vfork,
+#endif
+		SYS_clone
+	};
+	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++)
+		if (n->data.arch == seccomp_arch_native() && n->data.nr == calls[i])
+			return true;
+	return false;
+}
+
+/* false: one more would be too many. Looking at all processes is dear: only when there may be so
+ * many. */
+static bool has_room(struct step *st)
+{
+	struct listener *l = st->listener;
+	if (l->processes >= st->run->pids)
+		l->processes = children_below(st->first);
+	return l->processes++ < st->run->pids;
+}
+
 static bool has_address(const struct seccomp_notif *n)
 {
 	return n->data.arch == seccomp_arch_native() &&
@@ -255,11 +287,18 @@ static void answer(struct step *st)
 	if (ioctl(l->fd, SECCOMP_IOCTL_NOTIF_RECV, req) < 0)
 		return;
 	struct asked q = {l->fd, req};
+	bool forks = st->first && makes_process(req);
+	/* without an answer who asked waits, until the step is ended: nothing is faster than that
+	 */
+	if (forks && (st->crowded || !has_room(st))) {
+		st->crowded = true;
+		return;
+	}
 	struct seccomp_notif_resp resp = {.id = req->id, .error = -EPERM};
 	if (node_asked(req)) {
 		resp.error = node_answer(req, still_there, &q);
-	} else if (gives_away(req)) { /* the kernel will refuse it */
-		st->unmapped = true;
+	} else if (forks || gives_away(req)) { /* the latter the kernel will refuse */
+		st->unmapped |= !forks;
 		resp.error = 0;
 		resp.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
 	} else {

@@ -72,6 +72,10 @@ static void watch_clock(struct pump *p, int64_t end)
 		p->ended = true;
 		kill(p->pid, p->kill_with ? p->kill_with : SIGKILL);
 	}
+	if (p->st->crowded && !p->over_procs) {
+		p->over_procs = true;
+		kill(p->pid, p->kill_with ? p->kill_with : SIGKILL);
+	}
 	if (end && co_mono_ns() >= end && !p->res->timed_out) {
 		p->res->timed_out = true;
 		kill(p->pid, p->kill_with ? p->kill_with : SIGKILL);

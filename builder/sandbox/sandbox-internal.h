@@ -33,7 +33,6 @@ extern const struct co_sandbox_ops sandbox_userns, sandbox_chroot, sandbox_emula
 struct filter {
 	struct sock_filter *insns; /* owned */
 	size_t n;
-	bool offline; /* filter_offline was applied */
 };
 /* Refuses internet sockets altogether: for sandboxes that have no network of their own to give. */
 void filter_offline(struct filter *f);
@@ -48,6 +47,8 @@ int seccomp_build(struct filter *out, unsigned flags, struct co_err *err);
 void filter_addresses(struct filter *f);
 /* The listener hears of files given to a user from `uids` on or a group from `gids` on. */
 void filter_owners(struct filter *f, uint32_t uids, uint32_t gids);
+/* The listener is asked for every new process, not for threads, and counts them. */
+void filter_forks(struct filter *f);
 /* How an attempt at a call of the list is reported; NULL: not on the list, or not reported. */
 const char *refused_what(const char *call);
 bool family_told(uint64_t family);
@@ -169,6 +170,8 @@ struct step {
 	const char *foreign; /* why programs of another machine do not run; "" or NULL */
 	struct guest *guest; /* the interposer's world; NULL: none */
 	bool unmapped;	     /* a file was given to an id that this user namespace has not */
+	pid_t first;	     /* where the listener counts processes: the first one; 0: it does not */
+	bool crowded;	     /* it counted more than the limit */
 	struct co_err *err;
 	/* the child's */
 	const char *points[2]; /* directories of the machine, covered */
@@ -223,6 +226,9 @@ int listener_open(struct step *st, struct co_err *err);
 bool listener_may_tell(void);
 /* Does this kernel let a call go on that it told of (Linux 5.5)? */
 bool listener_may_continue(void);
+/* Does it count this step's processes? Where no control group limits them: real root is bound by
+ * nothing else, and a fork bomb is faster than looking now and then. */
+bool listener_counts(const struct step *st);
 int listener_end(const struct step *st);		 /* the step's descriptor, -1: none */
 size_t listener_poll(struct step *st, struct pollfd *f); /* 0 or 1 filled in */
 void listener_move(struct step *st, const struct pollfd *f);

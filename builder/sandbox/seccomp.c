@@ -329,7 +329,6 @@ void filter_offline(struct filter *f)
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EAFNOSUPPORT),
 	};
 	put_in_front(f, code, sizeof(code) / sizeof(code[0]));
-	f->offline = true;
 }
 
 #if defined(__x86_64__)
@@ -364,6 +363,33 @@ void filter_addresses(struct filter *f)
 #define OLD_CHOWN  0xffffffffu
 #define OLD_LCHOWN 0xffffffffu
 #endif
+#if defined(__x86_64__)
+#define OLD_FORK  SYS_fork
+#define OLD_VFORK SYS_vfork
+#else
+#define OLD_FORK  0xffffffffu
+#define OLD_VFORK 0xffffffffu
+#endif
+
+/* New namespaces are left to the rules behind. clone3 is refused by them. */
+void filter_forks(struct filter *f)
+{
+	const uint32_t others = CLONE_THREAD | CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS |
+				CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET;
+	const struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, THIS_ARCH, 0, 7),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, OLD_FORK, 4, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, OLD_VFORK, 3, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone, 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, ARG(0)),
+		BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, others, 1, 0),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF | FILTER_HARMLESS),
+	};
+	put_in_front(f, code, sizeof(code) / sizeof(code[0]));
+}
+
 #define UNCHANGED 0xffffffffu /* (uid_t)-1 */
 /* Argument arg is an id from `end` on: so many instructions ahead. Else the next one. */
 #define FROM_ID(arg, end, ahead)                                                                   \

@@ -35,7 +35,7 @@ static void fresh_stack(void *stack)
 #endif
 
 struct userns {
-	struct filter filter[2][2]; /* [own network][32-bit image] */
+	struct filter filter[2][2][2]; /* [own network][32-bit image][processes are counted] */
 	int image;
 	int interposer; /* where one id is all there is, others are virtual; else -1 */
 	bool setgroups, grouped;
@@ -56,8 +56,8 @@ static bool may_setgroups(void)
 static void userns_close(struct co_sandbox *s)
 {
 	struct userns *u = s->state;
-	for (int i = 0; i < 4; i++)
-		free(u->filter[i / 2][i % 2].insns);
+	for (int i = 0; i < 8; i++)
+		free(u->filter[i / 4][i / 2 % 2][i % 2].insns);
 	foreign_close(&u->foreign);
 	co_close_fd(&u->image);
 	co_close_fd(&u->interposer);
@@ -125,7 +125,7 @@ static int guest_orders(struct step *st, const struct filter *f, uint32_t flags,
 }
 
 static int make_filter(struct filter *f, enum co_place place, bool own_net, bool compat,
-		       struct co_err *err)
+		       bool counted, struct co_err *err)
 {
 	unsigned flags = (own_net ? FILTER_OWN_NET : 0) | (compat ? FILTER_COMPAT : 0);
 	if (place != CO_PLACE_SINGLE && listener_may_tell())
@@ -134,6 +134,8 @@ static int make_filter(struct filter *f, enum co_place place, bool own_net, bool
 	if (place == CO_PLACE_RANGE && !compat)
 		flags |= FILTER_NODES;
 	int r = seccomp_build(f, flags, err);
+	if (r == 0 && counted)
+		filter_forks(f);
 	if (r < 0 || !(flags & FILTER_TELL) || !listener_may_continue())
 		return r;
 	if (own_net)
@@ -144,16 +146,29 @@ static int make_filter(struct filter *f, enum co_place place, bool own_net, bool
 	return 0;
 }
 
+static void set_limits(struct step *st, struct userns *u)
+{
+	if (!u->grouped)
+		group_open(&u->group, st->run,
+			   st->s->place == CO_PLACE_ROOT ? DEVICES_USUAL : DEVICES_ALL);
+	u->grouped = true;
+	limits_open(&st->limits, &u->group, st->run);
+}
+
 static int prepare(struct step *st, struct userns *u, struct co_err *err)
 {
 	const struct co_run *run = st->run;
 	bool own_net = run->net == CO_NET_NONE;
 	bool compat = lookup_is_32bit(st->root->fd, run);
-	struct filter *f = &u->filter[own_net][compat];
+	set_limits(st, u);
+	bool counted = listener_counts(st);
+	struct filter *f = &u->filter[own_net][compat][counted];
 	/* with an interposer it is the one who sees */
 	bool tell = !run->insecure && st->s->place != CO_PLACE_SINGLE;
-	int r = run->insecure || f->insns ? 0 : make_filter(f, st->s->place, own_net, compat, err);
-	if (!r && tell)
+	int r = run->insecure || f->insns
+			? 0
+			: make_filter(f, st->s->place, own_net, compat, counted, err);
+	if (!r && (tell || counted))
 		r = listener_open(st, err);
 	if (!r)
 		r = step_pipes(st, err);
@@ -166,11 +181,6 @@ static int prepare(struct step *st, struct userns *u, struct co_err *err)
 	st->foreign = u->foreign.why;
 	if (!run->insecure && !own_net)
 		st->landlock = landlock_scope_ruleset();
-	if (!u->grouped)
-		group_open(&u->group, run,
-			   st->s->place == CO_PLACE_ROOT ? DEVICES_USUAL : DEVICES_ALL);
-	u->grouped = true;
-	limits_open(&st->limits, &u->group, run);
 	uint32_t flags = (u->setgroups ? INIT_SETGROUPS : 0) |
 			 (st->landlock >= 0 ? INIT_LANDLOCK : 0) |
 			 (st->listener ? INIT_LISTENER : 0);
@@ -271,6 +281,8 @@ static int go(struct step *st, struct co_result *res, struct co_err *err)
 	int r = start(st, &p.pid, err);
 	if (r < 0)
 		return r;
+	if (listener_counts(st))
+		st->first = p.pid;
 	r = pump_run(&p, err);
 	if (r < 0)
 		return r;
