@@ -157,7 +157,7 @@ static void exec_opts(struct build *b, struct co_exec_opts *x)
 				   .context = &b->context,
 				   .bus = b->bus,
 				   .place = b->place,
-				   .sandbox = o->sandbox,
+				   .sandbox = b->sandbox,
 				   .no_cache = o->no_cache,
 				   .project = b->project[0] ? b->project : NULL,
 				   .explain = o->explain_cache,
@@ -386,6 +386,18 @@ static int publish(struct build *b, struct co_build_result *res, struct co_err *
 	return 0;
 }
 
+/* Where there are no namespaces that is another sandbox, which was not asked for by name. */
+static bool emulate_owners(struct build *b)
+{
+	if (namespaced(b->place))
+		b->place = CO_PLACE_SINGLE;
+	else if (b->place == CO_PLACE_NONE && (!b->sandbox || !strcmp(b->sandbox, "auto")))
+		b->sandbox = "emulated";
+	else
+		return false;
+	return true;
+}
+
 /* Is there another way to the same image? Then it is taken from here on. */
 static bool other_way(struct build *b, const struct co_err *err)
 {
@@ -398,12 +410,11 @@ static bool other_way(struct build *b, const struct co_err *err)
 		return true;
 	}
 	/* the table of owners holds any id; the steps that are done are in the cache by then */
-	if (err->code == CO_E_UNMAPPED && namespaced(b->place)) {
+	if (err->code == CO_E_UNMAPPED && emulate_owners(b)) {
 		co_warn(b->bus, "OwnersEmulated",
 			"%s: building on with one user id and a table of owners", err->msg);
 		cache_write(b);
 		b->n_entries = 0;
-		b->place = CO_PLACE_SINGLE;
 		return true;
 	}
 	return false;
@@ -467,7 +478,7 @@ static void release(struct build *b)
 int co_build(const struct co_build_opts *o, struct co_bus *bus, struct co_build_result *out,
 	     struct co_err *err)
 {
-	struct build b = {.o = o};
+	struct build b = {.o = o, .sandbox = o->sandbox};
 	struct co_build_result res = {0};
 	int64_t start = co_mono_ns();
 	outputs_listen(&b, bus);

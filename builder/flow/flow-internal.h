@@ -39,6 +39,8 @@ struct build {
 	bool from_places; /* some came from a place */
 	bool pushed;
 	enum co_place place;
+	const char
+		*sandbox; /* borrowed; as asked for, or what the build went on with; NULL: auto */
 	struct co_context context;
 	bool has_context;
 	struct co_source source; /* the Dockerfile; text owned */

@@ -195,12 +195,14 @@ static void tell_limits(const struct step *st, bool landlock)
 			"its root");
 }
 
-static int make_filter(struct filter *f, bool no_net, bool counted, struct co_err *err)
+static int make_filter(struct filter *f, bool no_net, bool counted, bool owners, struct co_err *err)
 {
 	if (seccomp_build(f, 0, err) < 0)
 		return err->code;
 	if (counted)
 		filter_forks(f);
+	if (owners)
+		filter_owners(f, idmap_end("uid"), idmap_end("gid"));
 	if (no_net)
 		filter_offline(f);
 	return 0;
@@ -219,9 +221,13 @@ static int prepare(struct step *st, struct guest *g, struct emulated *e, struct 
 	bool native = st->s->ops == &sandbox_chroot, no_net = st->run->net == CO_NET_NONE;
 	set_limits(st, e);
 	bool counted = listener_counts(st);
+	/* the table has room for any owner, the kernel has not */
+	bool owners = native && unmapped_any() && listener_may_tell() && listener_may_continue();
 	struct filter *f = &e->filter[no_net][counted];
-	int r = f->insns ? 0 : make_filter(f, no_net, counted, err);
-	if (!r && counted)
+	int r = native ? unmapped_check(st, err) : 0;
+	if (!r && !f->insns)
+		r = make_filter(f, no_net, counted, owners, err);
+	if (!r && (counted || owners))
 		r = listener_open(st, err);
 	if (!r)
 		r = step_pipes(st, err);
@@ -274,7 +280,7 @@ static int go(struct step *st, struct guest *g, struct co_result *res, struct co
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	children_list(&before);
 	int r = start(&a, &p.pid, err);
-	if (st->listener)
+	if (listener_counts(st))
 		st->first = p.pid;
 	if (!r)
 		r = pump_run(&p, err);
@@ -287,6 +293,8 @@ static int go(struct step *st, struct guest *g, struct co_result *res, struct co
 		*err = inner;
 		return err->code;
 	}
+	if (st->unmapped)
+		return unmapped_given(err);
 	if (res->timed_out || res->output_cut)
 		res->status = SIGKILL;
 	pump_limits(&p);

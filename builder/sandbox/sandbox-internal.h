@@ -170,8 +170,8 @@ struct step {
 	const char *foreign; /* why programs of another machine do not run; "" or NULL */
 	struct guest *guest; /* the interposer's world; NULL: none */
 	bool unmapped;	     /* a file was given to an id that this user namespace has not */
-	pid_t first;	     /* where the listener counts processes: the first one; 0: it does not */
-	bool crowded;	     /* it counted more than the limit */
+	pid_t first;  /* where the listener counts processes: the first one; 0: it does not */
+	bool crowded; /* it counted more than the limit */
 	struct co_err *err;
 	/* the child's */
 	const char *points[2]; /* directories of the machine, covered */
@@ -295,6 +295,12 @@ struct idmap *idmap_begin(char *why, size_t size);
 int idmap_finish(struct idmap *m, bool write, char *why, size_t size);
 /* The first id that this process's "uid" or "gid" map has not; UINT32_MAX when it has them all. */
 uint32_t idmap_end(const char *kind);
+/* unmapped.c: are there ids that this user namespace has not? */
+bool unmapped_any(void);
+/* Without an interposer's ids, those that the step is given have to be there. */
+int unmapped_check(const struct step *st, struct co_err *err);
+/* The error of a step that gave a file to another: it is ended. */
+int unmapped_given(struct co_err *err);
 /* Maps this one user and group to root; in the new namespace. */
 int idmap_single(uint32_t uid, uint32_t gid);
 

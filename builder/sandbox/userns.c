@@ -140,9 +140,8 @@ static int make_filter(struct filter *f, enum co_place place, bool own_net, bool
 		return r;
 	if (own_net)
 		filter_addresses(f);
-	uint32_t uids = idmap_end("uid"), gids = idmap_end("gid");
-	if (uids < UINT32_MAX || gids < UINT32_MAX)
-		filter_owners(f, uids, gids);
+	if (unmapped_any())
+		filter_owners(f, idmap_end("uid"), idmap_end("gid"));
 	return 0;
 }
 
@@ -242,37 +241,6 @@ static int not_started(struct step *st, const struct init_report *r, struct co_e
 	return co_fail_sys(err, "the step's first process could not %s", init_stage_text(r->stage));
 }
 
-static int unmapped(struct co_err *err)
-{
-	return co_hint(err, "give this user more ids in /etc/subuid and /etc/subgid (a range of "
-			    "65536 covers most images), or build with --sandbox=emulated");
-}
-
-/* Without an interposer, the ids that the step is given have to be there. */
-static int check_ids(const struct step *st, struct co_err *err)
-{
-	const struct co_run *run = st->run;
-	uint32_t uids = idmap_end("uid"), gids = idmap_end("gid");
-	bool ok = run->uid < uids && run->gid < gids;
-	for (size_t i = 0; i < run->n_groups; i++)
-		ok &= run->groups[i] < gids;
-	if (!ok) {
-		co_fail(err, CO_E_UNMAPPED, "user %u:%u does not exist in this user namespace",
-			run->uid, run->gid);
-		return unmapped(err);
-	}
-	for (size_t i = 0; i < run->n_mounts; i++) {
-		const struct co_mount_op *m = &run->mounts[i];
-		if (m->uid < uids && m->gid < gids)
-			continue;
-		co_fail(err, CO_E_UNMAPPED,
-			"mount %s: owner %u:%u does not exist in this user namespace", m->target,
-			m->uid, m->gid);
-		return unmapped(err);
-	}
-	return 0;
-}
-
 static int go(struct step *st, struct co_result *res, struct co_err *err)
 {
 	struct co_err inner = CO_ERR_INIT;
@@ -290,11 +258,8 @@ static int go(struct step *st, struct co_result *res, struct co_err *err)
 		*err = inner;
 		return err->code;
 	}
-	if (st->unmapped) {
-		co_fail(err, CO_E_UNMAPPED,
-			"a file was given to an owner that does not exist in this user namespace");
-		return unmapped(err);
-	}
+	if (st->unmapped)
+		return unmapped_given(err);
 	if (p.reported && p.report.kind == INIT_FAILED)
 		return not_started(st, &p.report, err);
 	/* killed, by a limit of ours or for want of memory: that is an end; anything else is not */
@@ -364,7 +329,7 @@ static int userns_run(struct co_sandbox *s, const struct co_root *root, const st
 			       CO_IP_IDS | (run->net == CO_NET_NONE ? CO_IP_OFFLINE : 0), err);
 	}
 	if (!r && !st.guest)
-		r = check_ids(&st, err);
+		r = unmapped_check(&st, err);
 	if (!r)
 		r = prepare(&st, u, err);
 	if (!r)

@@ -102,10 +102,14 @@ def config(o):
     own = ("pid", "ipc", "uts", "mount") if not o.host_pid else ("ipc", "uts", "mount")
     hidden = ["acpi", "asound", "kcore", "keys", "latency_stats", "sched_debug", "scsi", "timer_list"]
     fixed = ["bus", "fs", "irq", "sys", "sysrq-trigger"]
+    if o.remap:
+        own += ("user",)
     linux = {"namespaces": [{"type": n} for n in own],
              "maskedPaths": ["/proc/" + n for n in hidden] + ["/sys/firmware"],
              "readonlyPaths": ["/proc/" + n for n in fixed],
              "seccomp": filter_of(caps, set(o.without.split(",")) - {""}, o.error)}
+    if o.remap:
+        linux["uidMappings"] = linux["gidMappings"] = [{"containerID": 0, "hostID": o.remap, "size": 65536}]
     if o.privileged:
         with open("/proc/self/status", encoding="ascii") as f:
             mine = next(line.split()[1] for line in f if line.startswith("CapBnd"))
@@ -130,6 +134,7 @@ def arguments():
     p.add_argument("--without", default="", metavar="CALL,...", help="system calls that fail")
     p.add_argument("--error", type=int, default=ENOSYS, help="how they fail (default: ENOSYS)")
     p.add_argument("--host-pid", action="store_true", help="the machine's pid namespace")
+    p.add_argument("--remap", type=int, metavar="FIRST", help="ids 0 to 65535 are the machine's from here on (dockerd's userns-remap)")
     p.add_argument("--privileged", action="store_true", help="all capabilities, no filter")
     p.add_argument("command", nargs="+")
     return p.parse_args()

@@ -8,6 +8,7 @@ CONTAINER, WITHOUT = os.path.join(HERE, "container.py"), os.path.join(HERE, "wit
 ENOSYS, EPERM = 38, 1
 RANGE_USER, SINGLE_USER = "coop-range", "coop-single"
 RANDOM_UID = 1000650000
+REMAPPED = 300000  # where the ids of such a container begin
 
 LANDLOCK = "landlock_create_ruleset,landlock_add_rule,landlock_restrict_self"
 MISSING = {"no-openat2": ("openat2", ENOSYS), "no-statx": ("statx", ENOSYS), "no-clone3": ("clone3", ENOSYS),
@@ -21,6 +22,7 @@ PLAIN = {"root": ("userns", "E1: root of a machine"),
          "docker": ("chroot", "E4: root of a Docker container"),
          "restricted": ("emulated", "E5: uid 1000 in a restricted pod"),
          "random": ("emulated", "a random uid with gid 0 (OpenShift)"),
+         "remapped": ("chroot", "E4 with 65,536 ids of its own (userns-remap)"),
          "docker-ro": ("chroot", "E4, the container's root read-only"),
          "restricted-ro": ("emulated", "E5, the container's root read-only")}
 # forced onto a machine that has better
@@ -55,7 +57,7 @@ class Environment:
             self.sandbox = sandbox
         else:
             self.sandbox = PLAIN[self.plain][0]
-        self.contained = self.plain.split("-")[0] in ("docker", "restricted", "random")
+        self.contained = self.plain.split("-")[0] in ("docker", "restricted", "random", "remapped")
 
     def owner(self):
         """uid, gid of the builder."""
@@ -64,6 +66,8 @@ class Environment:
             return tuple(int(subprocess.check_output(["id", flag, name])) for flag in ("-u", "-g"))
         if self.plain == "random":
             return RANDOM_UID, 0
+        if self.plain == "remapped":
+            return REMAPPED, REMAPPED
         return (1000, 1000) if self.plain.startswith("restricted") else (0, 0)
 
     def command(self, rootfs, binds, env, argv):
@@ -77,10 +81,14 @@ class Environment:
                 user = RANGE_USER if self.plain == "range" else SINGLE_USER
                 out += ["setpriv", "--reuid=" + user, "--regid=" + user, "--init-groups"]
             return out + argv
-        uid, gid = self.owner()
+        uid, gid = self.owner() if self.plain != "remapped" else (0, 0)
         out = [CONTAINER, "docker" if uid == 0 else "restricted", "--root", rootfs, "--uid", str(uid), "--gid", str(gid)]
         if self.plain.endswith("-ro"):
             out.append("--read-only")
+        if self.plain == "remapped":
+            out += ["--remap", str(REMAPPED)]
+            for path, _ in binds:  # its root may not make them
+                os.makedirs(rootfs + path, exist_ok=True)
         if self.without:
             out += ["--without", self.without, "--error", str(self.error)]
         for path, writable in binds:

@@ -24,13 +24,13 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 SMALL = ["owners", "far", "user", "nodes", "links", "files", "whiteouts", "shell"]
 DISTRIBUTION = ["debian", "apt", "sudo"]
 HEAVY = ["full/" + n for n in ("postgres", "go", "node", "python", "gcc")]
-DISTRIBUTION_IN = ["root", "range", "single", "docker", "restricted"]
-HEAVY_IN = DISTRIBUTION_IN + ["random"]
+DISTRIBUTION_IN = ["root", "range", "single", "docker", "restricted", "remapped"]
+HEAVY_IN = ["root", "range", "single", "docker", "restricted", "random"]
 LACKING = [e + "+" + m for m in environments.MISSING for e in ("root", "docker", "restricted")
            if m != "no-mount-api" or e == "root"]
 
 # what an environment cannot hold, and why (docs/sandbox.md)
-LIMITS = {(e, "sudo"): "set-id programs need no_new_privs off, which takes SYS_ADMIN" for e in ("docker", "docker-ro", "root-chroot")}
+LIMITS = {(e, "sudo"): "set-id programs need no_new_privs off, which takes SYS_ADMIN" for e in ("docker", "docker-ro", "remapped", "root-chroot")}
 
 
 class Matrix:
