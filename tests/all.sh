@@ -2,14 +2,14 @@
 # Installs what the tests need and passes them all: gcc and clang without a warning, unit tests, style, file-based
 # cases as root and as users, end-to-end tests with real tools, then all of these again under ASan, UBSan and LSan.
 #
-#   tests/all.sh [gcc|clang|cases|user|e2e|attack|matrix|asan|quickstart|heavy|cpython|differential|aarch64|
-#                 machines]...
+#   tests/all.sh [gcc|clang|cases|user|e2e|attack|matrix|asan|quickstart|heavy|cpython|
+#                 differential|aarch64|machines]...
 #
-# Default: the first nine, in this order. The others take long or packages of their own: heavy is the matrix with
-# databases, compilers and interpreters, in a place for each sandbox (tests/env/matrix.sh: everywhere); cpython its own
-# tests in steps; differential compares what the cases make with what Docker's BuildKit makes (as root); aarch64 compiles
-# everything for it and runs what qemu-user can run; machines boots virtual ones (about an hour where the processor is
-# emulated): aarch64's interposer and sandboxes, control groups v2, an initramfs as root.
+# Default: the first eleven, in this order. heavy is the matrix with databases, compilers and interpreters, in a place for
+# each sandbox (tests/env/matrix.sh: everywhere); cpython its own tests in steps. The others take long or packages of their
+# own: differential compares what the cases make with what Docker's BuildKit makes (as root); aarch64 compiles everything
+# for it and runs what qemu-user can run; machines boots virtual ones (about an hour where the processor is emulated):
+# aarch64's interposer and sandboxes, control groups v2, an initramfs as root.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . tests/lib/packages.sh
@@ -108,7 +108,7 @@ say "packages"
 # shellcheck disable=SC2086
 install_packages $BUILD_PACKAGES $RUN_PACKAGES $TEST_PACKAGES
 
-[ $# -gt 0 ] || set -- gcc clang cases user e2e attack matrix asan quickstart
+[ $# -gt 0 ] || set -- gcc clang cases user e2e attack matrix asan quickstart heavy cpython
 for part in "$@"; do
 	say "$part"
 	start=$SECONDS
