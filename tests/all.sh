@@ -54,7 +54,7 @@ as_user() { # NAME DIR RUN-ARGUMENT...
 	setpriv --reuid="$name" --regid="$name" --init-groups env -i PATH="$PATH" HOME="$(getent passwd "$name" | cut -d: -f6)" \
 		python3 "$dir/tests/cases/run.py" --cooper "$dir/cooper" "$@" || ok=1
 	# who has ended and waits for the machine's first process to notice does not run
-	if [ "$name" != root ] && ps -u "$name" -o stat=,pid=,args= | grep -v '^Z'; then
+	if [ "$name" != root ] && ps -u "$name" -o stat=,pid=,args= | awk '!/^Z/ { print; left = 1 } END { exit !left }'; then
 		echo "left running"
 		ok=1
 	fi
