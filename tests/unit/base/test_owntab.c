@@ -6,6 +6,7 @@
 #include <cooper/auto.h>
 #include <cooper/owntab.h>
 #include <cooper/root.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
@@ -345,6 +346,7 @@ static void root_claims(void **state)
 	with_root(root_attributes);
 }
 
+#define NO_FILTER 77
 /* An old seccomp profile answers EPERM to statx: the key then has no birth time. */
 static void without_statx(void **state)
 {
@@ -358,9 +360,11 @@ static void without_statx(void **state)
 			BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
 		struct sock_fprog prog = {4, f};
 		struct statx x;
-		if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
-		    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog))
+		if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 			_exit(3);
+		/* an emulator of another processor has none */
+		if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog))
+			_exit(errno == EINVAL || errno == ENOSYS ? NO_FILTER : 3);
 		if (statx(AT_FDCWD, "/", 0, 0, &x) == 0)
 			_exit(4);
 		with_root(root_objects);
@@ -369,6 +373,8 @@ static void without_statx(void **state)
 	}
 	int status;
 	waitpid(p, &status, 0);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == NO_FILTER)
+		skip();
 	assert_int_equal(status, 0);
 }
 
