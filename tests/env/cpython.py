@@ -4,7 +4,7 @@
 
 The same modules run natively, in a container with Docker's capabilities on the same tree, as root and as a user,
 and in a step in each environment. A test that fails in a step and not natively is a failure, unless KNOWN has it
-with the reason, or it passes when its module runs again alone: much in them hangs on time.
+with the reason.
 """
 import argparse
 import concurrent.futures
@@ -102,13 +102,13 @@ class Runner:
         shutil.rmtree(root)
         return folder
 
-    def step(self, env, account, modules=None):
+    def step(self, env, account):
         """In a step of a build there."""
         out = os.path.join(self.work, env.name)
         os.makedirs(out, exist_ok=True)
         os.chown(out, *env.owner())
         flags = "--no-cache --build-arg ACCOUNT=%s --build-arg MODULES=%s -o type=tar,dest=%s/results.tar" % (
-            account, ",".join(modules or self.o.modules), out)
+            account, ",".join(self.o.modules), out)
         argv = env.command(os.path.join(self.o.cache, "rootfs"), [(self.input, False), (out, True)],
                            {"BUILD_FLAGS": flags, "STEP_TIMEOUT": "20m"},
                            ["sh", os.path.join(self.input, "inside.sh"), self.input, out, "full/cpython"])
@@ -133,9 +133,9 @@ class Runner:
                         os.path.join(self.input, "installed", "cpython")], check=True, stdout=subprocess.DEVNULL)
 
 
-def report(name, account, seconds, run, native, modules, note=""):
-    """Prints a row per module; what failed here only and is not known: (environment, account, module, test, text)."""
-    print("\n%s, %s%s (%.0f s)" % (name, account, note, seconds))
+def report(name, account, seconds, run, native, modules):
+    """Prints a row per module; the names of what failed here only and is not known."""
+    print("\n%s, %s (%.0f s)" % (name, account, seconds))
     wrong = []
     for module in modules:
         row = [run.count(module, s) for s in ("passed", "failed", "skipped")]
@@ -143,7 +143,7 @@ def report(name, account, seconds, run, native, modules, note=""):
         if module in run.dead:
             print("  did not end", end="")
             if not native or module not in native.dead:
-                wrong.append((module, module, run.dead[module]))
+                wrong.append((module, run.dead[module]))
         print()
         for m, test in sorted(run.failed()):
             if m != module:
@@ -155,23 +155,12 @@ def report(name, account, seconds, run, native, modules, note=""):
                 print("      %s: %s" % (test, known))
             else:
                 print("      %s" % test)
-                wrong += [(module, test, run.text[test])] if native else []
+                wrong += [(test, run.text[test])] if native else []
         if native:
             fewer = [t for (m, t), s in run.tests.items() if m == module and s == "skipped" and native.tests.get((m, t)) == "passed"]
             for test in sorted(fewer):
                 print("      %s: skipped here only" % test)
-    return [(name, account, *w) for w in wrong]
-
-
-def again(r, wrong, native):
-    """What still fails when only its modules run, one environment after the other."""
-    out = []
-    for name, account in sorted({w[:2] for w in wrong}):
-        modules = sorted({w[2] for w in wrong if w[:2] == (name, account)})
-        start = time.time()
-        run = Run(r.step(Environment(name), account, modules), modules)
-        out += report(name, account, time.time() - start, run, native[account], modules, ", again")
-    return out
+    return [(name, account, test, text) for test, text in wrong]
 
 
 def main():
@@ -211,13 +200,12 @@ def main():
             for name, future in steps.items():
                 for account, (seconds, run) in zip(o.accounts, future.result()):
                     wrong += report(name, account, seconds, run, native[account], o.modules)
-        wrong = again(r, wrong, native)
     finally:
         if not o.work:
             shutil.rmtree(r.work, ignore_errors=True)
             environments.users_remove()
     print("\n%d tests fail in a step only" % len(wrong))
-    for name, account, _, test, text in wrong:
+    for name, account, test, text in wrong:
         print("\n%s, %s: %s\n%s" % (name, account, test, "\n".join("    " + line for line in text.splitlines()[-12:])))
     return 1 if wrong else 0
 
