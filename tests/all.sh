@@ -53,8 +53,12 @@ as_user() { # NAME DIR RUN-ARGUMENT...
 	shift 2
 	setpriv --reuid="$name" --regid="$name" --init-groups env -i PATH="$PATH" HOME="$(getent passwd "$name" | cut -d: -f6)" \
 		python3 "$dir/tests/cases/run.py" --cooper "$dir/cooper" "$@" || ok=1
-	# who has ended and waits for the machine's first process to notice does not run
-	if [ "$name" != root ] && ps -u "$name" -o stat=,pid=,args= | awk '!/^Z/ { print; left = 1 } END { exit !left }'; then
+	# nobody runs any more; who has ended may wait a moment for the machine's first process to notice
+	for _ in $(seq 50); do
+		ps -u "$name" -o stat= | awk '/^[^Z]/ { runs = 1 } END { exit runs || !NR }' || break
+		sleep 0.1
+	done
+	if [ "$name" != root ] && pgrep -u "$name" -a; then
 		echo "left running"
 		ok=1
 	fi
