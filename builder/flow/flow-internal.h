@@ -39,8 +39,7 @@ struct build {
 	bool from_places; /* some came from a place */
 	bool pushed;
 	enum co_place place;
-	const char
-		*sandbox; /* borrowed; as asked for, or what the build went on with; NULL: auto */
+	const char *sandbox; /* borrowed; asked for, or gone on with; NULL: auto */
 	struct co_context context;
 	bool has_context;
 	struct co_source source; /* the Dockerfile; text owned */

@@ -26,7 +26,6 @@ struct emulated {
 	struct filter filter[2][2]; /* [no network][processes are counted] */
 	int init, image;
 	struct group group;
-	bool grouped;
 };
 
 struct start {
@@ -208,18 +207,10 @@ static int make_filter(struct filter *f, bool no_net, bool counted, bool owners,
 	return 0;
 }
 
-static void set_limits(struct step *st, struct emulated *e)
-{
-	if (!e->grouped)
-		group_open(&e->group, st->run, DEVICES_ALL);
-	e->grouped = true;
-	limits_open(&st->limits, &e->group, st->run);
-}
-
 static int prepare(struct step *st, struct guest *g, struct emulated *e, struct co_err *err)
 {
 	bool native = st->s->ops == &sandbox_chroot, no_net = st->run->net == CO_NET_NONE;
-	set_limits(st, e);
+	limits_open(&st->limits, &e->group, DEVICES_ALL, st->run);
 	bool counted = listener_counts(st);
 	/* the table has room for any owner, the kernel has not */
 	bool owners = native && unmapped_any() && listener_may_tell() && listener_may_continue();
@@ -294,7 +285,7 @@ static int go(struct step *st, struct guest *g, struct co_result *res, struct co
 		return err->code;
 	}
 	if (st->unmapped)
-		return unmapped_given(err);
+		return unmapped_given(st, err);
 	if (res->timed_out || res->output_cut)
 		res->status = SIGKILL;
 	pump_limits(&p);

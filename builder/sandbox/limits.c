@@ -2,8 +2,9 @@
  *
  * Limits of a step. A control group (v2) of its own, below or beside this process's, when that may
  * be made; it covers the step as a whole. Else what is left: RLIMIT_DATA for each process,
- * RLIMIT_NPROC for the user, and the first process, which adds up the step's memory and processes
- * every 50 ms.
+ * RLIMIT_NPROC for the user, the builder, which is asked for new processes (listener.c), and the
+ * first process, which adds up the step's memory and processes every 50 ms: of the latter the
+ * builder does not hear in 32-bit programs and old kernels.
  */
 #include "sandbox-internal.h"
 #include <cooper/fs.h>
@@ -107,13 +108,13 @@ static bool make_group(struct group *g, const char *dir, const char *const *need
 	return ok;
 }
 
-void group_open(struct group *g, const struct co_run *run, enum device_use use)
+static void group_open(struct group *g, const struct co_run *run, enum device_use use)
 {
 	bool devices = use != DEVICES_ALL;
 	const char *needed[4];
 	size_t n = 0;
 	char dir[400];
-	*g = (struct group){.fd = -1};
+	*g = (struct group){.fd = -1, .tried = true};
 	if (run->memory)
 		needed[n++] = "memory";
 	if (run->pids)
@@ -172,9 +173,11 @@ static bool was_given_devices(const struct co_run *run)
 	return false;
 }
 
-void limits_open(struct limits *l, const struct group *g, const struct co_run *run)
+void limits_open(struct limits *l, struct group *g, enum device_use use, const struct co_run *run)
 {
 	*l = LIMITS_NONE;
+	if (!g->tried)
+		group_open(g, run, use);
 	if (g->devices && was_given_devices(run)) {
 		group_open(&l->given, run, DEVICES_GIVEN);
 		g = &l->given;

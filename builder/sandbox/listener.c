@@ -205,7 +205,16 @@ static bool look_where(struct caller *c, const struct seccomp_notif *n)
 	return !local || ntohs(a.six.sin6_port) == DNS_PORT;
 }
 
-static bool gives_away(const struct seccomp_notif *n)
+static bool is_any_of(const struct seccomp_notif *n, const int *calls, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (n->data.arch == seccomp_arch_native() && n->data.nr == calls[i])
+			return true;
+	return false;
+}
+
+/* The kernel refuses it; to: user and group. */
+static bool gives_away(const struct seccomp_notif *n, uint32_t to[2])
 {
 	static const int calls[] = {
 #if defined(__x86_64__)
@@ -215,10 +224,12 @@ static bool gives_away(const struct seccomp_notif *n)
 		SYS_fchown,
 		SYS_fchownat
 	};
-	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++)
-		if (n->data.arch == seccomp_arch_native() && n->data.nr == calls[i])
-			return true;
-	return false;
+	if (!is_any_of(n, calls, sizeof(calls) / sizeof(calls[0])))
+		return false;
+	const __u64 *ids = n->data.args + (n->data.nr == SYS_fchownat ? 2 : 1);
+	to[0] = (uint32_t)ids[0];
+	to[1] = (uint32_t)ids[1];
+	return true;
 }
 
 static bool makes_process(const struct seccomp_notif *n)
@@ -230,10 +241,7 @@ static bool makes_process(const struct seccomp_notif *n)
 #endif
 		SYS_clone
 	};
-	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++)
-		if (n->data.arch == seccomp_arch_native() && n->data.nr == calls[i])
-			return true;
-	return false;
+	return is_any_of(n, calls, sizeof(calls) / sizeof(calls[0]));
 }
 
 /* false: one more would be too many. Looking at all processes is dear: only when there may be so
@@ -248,8 +256,8 @@ static bool has_room(struct step *st)
 
 static bool has_address(const struct seccomp_notif *n)
 {
-	return n->data.arch == seccomp_arch_native() &&
-	       (n->data.nr == SYS_connect || n->data.nr == SYS_sendto);
+	static const int calls[] = {SYS_connect, SYS_sendto};
+	return is_any_of(n, calls, sizeof(calls) / sizeof(calls[0]));
 }
 
 static void note(struct step *st, struct asked *q)
@@ -297,7 +305,7 @@ static void answer(struct step *st)
 	struct seccomp_notif_resp resp = {.id = req->id, .error = -EPERM};
 	if (node_asked(req)) {
 		resp.error = node_answer(req, still_there, &q);
-	} else if (forks || gives_away(req)) { /* the latter the kernel will refuse */
+	} else if (forks || gives_away(req, st->unmapped_to)) {
 		st->unmapped |= !forks;
 		resp.error = 0;
 		resp.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;

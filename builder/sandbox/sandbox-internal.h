@@ -65,6 +65,7 @@ struct group {
 	int fd; /* directory, -1: none */
 	char path[512];
 	bool devices; /* it refuses devices outside the usual set */
+	bool tried;   /* whether it can be made is known */
 };
 /* What device nodes are good for in a group. */
 enum device_use {
@@ -72,7 +73,6 @@ enum device_use {
 	DEVICES_USUAL,
 	DEVICES_GIVEN /* and those that this step was given */
 };
-void group_open(struct group *g, const struct co_run *run, enum device_use use);
 void group_close(struct group *g);
 /* Attaches the device filter to a group; given: the step whose own devices are allowed too, or
  * NULL. 0 or -1. */
@@ -89,7 +89,8 @@ struct limits {
 	struct group given; /* apart from the other steps: this one was given devices */
 };
 #define LIMITS_NONE ((struct limits){.cgroup = -1, .given = {.fd = -1}})
-void limits_open(struct limits *l, const struct group *g, const struct co_run *run);
+/* The group of all steps is made for the first one. */
+void limits_open(struct limits *l, struct group *g, enum device_use use, const struct co_run *run);
 /* In the child: joins the group; CPU affinity where no group limits cpus. */
 int limits_join(const struct limits *l, const struct co_run *run);
 /* Fills in what the first process has to enforce itself. */
@@ -166,10 +167,11 @@ struct step {
 	int spec;
 	int landlock;
 	int out[2], errs[2], status[2], input;
-	int userns;	     /* to enter before the command; -1: none; borrowed */
-	const char *foreign; /* why programs of another machine do not run; "" or NULL */
-	struct guest *guest; /* the interposer's world; NULL: none */
-	bool unmapped;	     /* a file was given to an id that this user namespace has not */
+	int userns;		 /* to enter before the command; -1: none; borrowed */
+	const char *foreign;	 /* why programs of another machine do not run; "" or NULL */
+	struct guest *guest;	 /* the interposer's world; NULL: none */
+	bool unmapped;		 /* a file was given to an id that this user namespace has not */
+	uint32_t unmapped_to[2]; /* user and group; UINT32_MAX: it keeps its own */
 	pid_t first;  /* where the listener counts processes: the first one; 0: it does not */
 	bool crowded; /* it counted more than the limit */
 	struct co_err *err;
@@ -233,6 +235,13 @@ int listener_end(const struct step *st);		 /* the step's descriptor, -1: none */
 size_t listener_poll(struct step *st, struct pollfd *f); /* 0 or 1 filled in */
 void listener_move(struct step *st, const struct pollfd *f);
 void listener_close(struct step *st);
+/* unmapped.c: are there ids that this user namespace has not? */
+bool unmapped_any(void);
+/* Without an interposer's ids, those that the step is given have to be there. */
+int unmapped_check(const struct step *st, struct co_err *err);
+/* The error of a step that gave a file to st->unmapped_to, and was ended. */
+int unmapped_given(const struct step *st, struct co_err *err);
+
 /* A file of /proc/PID; descriptor or -1 with errno. */
 int open_of(pid_t pid, const char *what, int flags);
 
@@ -295,12 +304,6 @@ struct idmap *idmap_begin(char *why, size_t size);
 int idmap_finish(struct idmap *m, bool write, char *why, size_t size);
 /* The first id that this process's "uid" or "gid" map has not; UINT32_MAX when it has them all. */
 uint32_t idmap_end(const char *kind);
-/* unmapped.c: are there ids that this user namespace has not? */
-bool unmapped_any(void);
-/* Without an interposer's ids, those that the step is given have to be there. */
-int unmapped_check(const struct step *st, struct co_err *err);
-/* The error of a step that gave a file to another: it is ended. */
-int unmapped_given(struct co_err *err);
 /* Maps this one user and group to root; in the new namespace. */
 int idmap_single(uint32_t uid, uint32_t gid);
 

@@ -332,19 +332,31 @@ void filter_offline(struct filter *f)
 }
 
 #if defined(__x86_64__)
-#define THIS_ARCH SCMP_ARCH_X86_64
-#else
-#define THIS_ARCH SCMP_ARCH_AARCH64
+#define THIS_ARCH  SCMP_ARCH_X86_64
+#define OLD_CHOWN  SYS_chown
+#define OLD_LCHOWN SYS_lchown
+#define OLD_FORK   SYS_fork
+#define OLD_VFORK  SYS_vfork
+#else /* such processors have not the old calls, and no call has this number */
+#define THIS_ARCH  SCMP_ARCH_AARCH64
+#define OLD_CHOWN  0xffffffffu
+#define OLD_LCHOWN 0xffffffffu
+#define OLD_FORK   0xffffffffu
+#define OLD_VFORK  0xffffffffu
 #endif
+/* Begins with the call's number, of this processor's own calls; others: so many instructions ahead.
+ */
+#define NATIVE_CALL(ahead)                                                                         \
+	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),                   \
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, THIS_ARCH, 0, (ahead) + 1),                    \
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr))
 /* The low half of a 64-bit argument, on our (little-endian) processors. */
 #define ARG(i) ((uint32_t)(offsetof(struct seccomp_data, args) + 8 * (size_t)(i)))
 
 void filter_addresses(struct filter *f)
 {
 	const struct sock_filter code[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, THIS_ARCH, 0, 8),
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		NATIVE_CALL(7),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_connect, 5, 0),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_sendto, 0, 5),
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, ARG(4)),
@@ -356,30 +368,13 @@ void filter_addresses(struct filter *f)
 	put_in_front(f, code, sizeof(code) / sizeof(code[0]));
 }
 
-#if defined(__x86_64__)
-#define OLD_CHOWN  SYS_chown
-#define OLD_LCHOWN SYS_lchown
-#else /* such processors have them not, and no call has this number */
-#define OLD_CHOWN  0xffffffffu
-#define OLD_LCHOWN 0xffffffffu
-#endif
-#if defined(__x86_64__)
-#define OLD_FORK  SYS_fork
-#define OLD_VFORK SYS_vfork
-#else
-#define OLD_FORK  0xffffffffu
-#define OLD_VFORK 0xffffffffu
-#endif
-
 /* New namespaces are left to the rules behind. clone3 is refused by them. */
 void filter_forks(struct filter *f)
 {
 	const uint32_t others = CLONE_THREAD | CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS |
 				CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET;
 	const struct sock_filter code[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, THIS_ARCH, 0, 7),
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		NATIVE_CALL(6),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, OLD_FORK, 4, 0),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, OLD_VFORK, 3, 0),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone, 0, 3),
@@ -400,9 +395,7 @@ void filter_forks(struct filter *f)
 void filter_owners(struct filter *f, uint32_t uids, uint32_t gids)
 {
 	const struct sock_filter code[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, THIS_ARCH, 0, 20),
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		NATIVE_CALL(19),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_fchownat, 10, 0),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_fchown, 2, 0),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, OLD_CHOWN, 1, 0),

@@ -4,6 +4,7 @@
  * of a container whose engine maps ids, has a part of them only.
  */
 #include "sandbox-internal.h"
+#include <stdio.h>
 
 bool unmapped_any(void)
 {
@@ -12,8 +13,10 @@ bool unmapped_any(void)
 
 static int cure(struct co_err *err)
 {
-	return co_hint(err, "give this user more ids in /etc/subuid and /etc/subgid (a range of "
-			    "65536 covers most images), or build with --sandbox=emulated");
+	return co_hint(err,
+		       "give this user (or the container's engine) more ids in /etc/subuid and "
+		       "/etc/subgid (a range of 65536 covers most images), or build with "
+		       "--sandbox=emulated");
 }
 
 /* Without an interposer, the ids that the step is given have to be there. */
@@ -41,9 +44,14 @@ int unmapped_check(const struct step *st, struct co_err *err)
 	return 0;
 }
 
-int unmapped_given(struct co_err *err)
+int unmapped_given(const struct step *st, struct co_err *err)
 {
+	char text[2][16];
+	for (int i = 0; i < 2; i++)
+		snprintf(text[i], sizeof(text[i]), "%u", st->unmapped_to[i]);
 	co_fail(err, CO_E_UNMAPPED,
-		"a file was given to an owner that does not exist in this user namespace");
+		"a file was given to owner %s:%s, which does not exist in this user namespace",
+		st->unmapped_to[0] == UINT32_MAX ? "" : text[0],
+		st->unmapped_to[1] == UINT32_MAX ? "" : text[1]);
 	return cure(err);
 }

@@ -38,7 +38,7 @@ struct userns {
 	struct filter filter[2][2][2]; /* [own network][32-bit image][processes are counted] */
 	int image;
 	int interposer; /* where one id is all there is, others are virtual; else -1 */
-	bool setgroups, grouped;
+	bool setgroups;
 	struct group group;
 	struct foreign foreign;
 };
@@ -145,21 +145,13 @@ static int make_filter(struct filter *f, enum co_place place, bool own_net, bool
 	return 0;
 }
 
-static void set_limits(struct step *st, struct userns *u)
-{
-	if (!u->grouped)
-		group_open(&u->group, st->run,
-			   st->s->place == CO_PLACE_ROOT ? DEVICES_USUAL : DEVICES_ALL);
-	u->grouped = true;
-	limits_open(&st->limits, &u->group, st->run);
-}
-
 static int prepare(struct step *st, struct userns *u, struct co_err *err)
 {
 	const struct co_run *run = st->run;
 	bool own_net = run->net == CO_NET_NONE;
 	bool compat = lookup_is_32bit(st->root->fd, run);
-	set_limits(st, u);
+	limits_open(&st->limits, &u->group,
+		    st->s->place == CO_PLACE_ROOT ? DEVICES_USUAL : DEVICES_ALL, run);
 	bool counted = listener_counts(st);
 	struct filter *f = &u->filter[own_net][compat][counted];
 	/* with an interposer it is the one who sees */
@@ -259,7 +251,7 @@ static int go(struct step *st, struct co_result *res, struct co_err *err)
 		return err->code;
 	}
 	if (st->unmapped)
-		return unmapped_given(err);
+		return unmapped_given(st, err);
 	if (p.reported && p.report.kind == INIT_FAILED)
 		return not_started(st, &p.report, err);
 	/* killed, by a limit of ours or for want of memory: that is an end; anything else is not */

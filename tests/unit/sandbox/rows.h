@@ -208,7 +208,7 @@ static const struct row rows[] = {
 	 AS_RANGE,
 	 "touch f; chown -h 1:65536 f; chown 65537 f; sleep 100",
 	 CO_E_UNMAPPED,
-	 "a file was given to an owner that does not exist in this user namespace",
+	 "a file was given to owner 65537:65536, which does not exist in this user namespace",
 	 {.timeout_s = 50}},
 	{"owners within the range",
 	 AS_RANGE,
