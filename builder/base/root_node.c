@@ -11,8 +11,6 @@
 #include <string.h>
 #include <sys/xattr.h>
 
-#define NODE "user.cooper.node"
-
 int node_make(int dirfd, const char *name, uint32_t mode, uint32_t major_no, uint32_t minor_no)
 {
 	char text[64];
@@ -22,7 +20,7 @@ int node_make(int dirfd, const char *name, uint32_t mode, uint32_t major_no, uin
 		openat(dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -1;
-	if (fsetxattr(fd, NODE, text, (size_t)n, 0) == 0 && fchmod(fd, mode & 07777) == 0)
+	if (fsetxattr(fd, OWNTAB_NODE, text, (size_t)n, 0) == 0 && fchmod(fd, mode & 07777) == 0)
 		return 0;
 	int saved = errno;
 	unlinkat(dirfd, name, 0);
@@ -37,8 +35,8 @@ void node_read(int dirfd, const char *name, struct co_meta *m)
 		snprintf(path, sizeof(path), "/proc/self/fd/%d%s%s", dirfd, *name ? "/" : "", name);
 	if (len < 0 || (size_t)len >= sizeof(path))
 		return;
-	ssize_t n = *name ? lgetxattr(path, NODE, text, sizeof(text) - 1)
-			  : getxattr(path, NODE, text, sizeof(text) - 1);
+	ssize_t n = *name ? lgetxattr(path, OWNTAB_NODE, text, sizeof(text) - 1)
+			  : getxattr(path, OWNTAB_NODE, text, sizeof(text) - 1);
 	char kind;
 	unsigned major_no, minor_no;
 	if (n <= 0)

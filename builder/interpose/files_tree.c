@@ -287,13 +287,13 @@ static long make_stand_in(struct where *w, uint32_t mode, uint32_t major, uint32
 		       O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return fd;
-	long r = sys5(SYS_fsetxattr, fd, "user.cooper.node", text, p - text, 0);
+	long r = sys5(SYS_fsetxattr, fd, OWNTAB_NODE, text, p - text, 0);
 	if (r == 0)
 		r = sys2(SYS_fchmod, fd, mode & 07777 & ~g.umask);
 	sys1(SYS_close, fd);
 	if (r < 0)
 		sys3(SYS_unlinkat, w->dir, w->rel, 0);
-	return r < 0 ? -EPERM : 0;
+	return r == -EOPNOTSUPP ? -EPERM : r;
 }
 
 /* With virtual ids a device node is an empty file with an entry in the table. */

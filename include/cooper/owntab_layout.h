@@ -18,6 +18,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Where there is no table, an empty file with this attribute is a device node: "c MAJOR MINOR" or
+ * b. */
+#define OWNTAB_NODE "user.cooper.node"
+
 #define OWNTAB_MAGIC   0x636f6f776e746233ull
 #define OWNTAB_BUCKETS (1u << 19)
 #define OWNTAB_ENTRIES (1u << 22)
